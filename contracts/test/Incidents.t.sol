@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IVault} from "../src/interfaces/IVault.sol";
+import {FeeToken, PlainToken, SilentToken} from "./mocks/Tokens.sol";
+import {VaultTest} from "./utils/VaultTest.sol";
+
+/// @dev What went wrong elsewhere must not go wrong here; each test is named after its incident.
+contract IncidentsTest is VaultTest {
+    function setUp() public override {
+        super.setUp();
+        _depositEther(alice, 100 ether);
+        _depositDollar(alice, 1000 * DOLLAR);
+    }
+
+    /// @dev A caller chose target and data of a privileged call. Here a payout to any contract
+    /// sends plain value, and no data of anybody's choice.
+    function test_Poly2021_NoCallerChosenTarget() public {
+        CallRecorder recorder = new CallRecorder();
+        _payout(_intentItem(_intent(alice, ETHER, address(recorder), 1 ether, 1), aliceKey));
+        assertEq(recorder.length(), 0);
+        assertEq(recorder.sender(), address(vault));
+        // The token and the vault itself as recipients get no more.
+        _payout(_intentItem(_intent(alice, ETHER, address(dollar), 1 ether, 2), aliceKey));
+        assertEq(vault.claimable(ETHER, alice), 1 ether);
+    }
+
+    /// @dev A deposit of the zero address, which has no code, was credited as ether.
+    function test_Qubit2022_NoCodelessToken() public {
+        vm.startPrank(alice);
+        vm.expectRevert(abi.encodeWithSelector(TokenNotListed.selector, address(0)));
+        vault.deposit(address(0), 1 ether, alice);
+        vm.expectRevert(EtherIsNotErc20.selector);
+        vault.deposit(ETHER, 1 ether, alice);
+        vm.stopPrank();
+        assertEq(vault.accounted(ETHER), 100 ether);
+    }
+
+    /// @dev The caller supplied what verified the signatures. Here the items carry signatures,
+    /// never the signers, and an owner that is a contract vouches for itself only.
+    function test_Wormhole2022_NoCallerSuppliedVerifier() public {
+        YesMan accomplice = new YesMan();
+        Withdrawal memory w = _intent(alice, ETHER, address(accomplice), 1 ether, 1);
+        PayoutItem memory item = _intentItem(w, aliceKey);
+        bytes[] memory signatures = new bytes[](2);
+        signatures[0] = abi.encode(address(accomplice));
+        signatures[1] = abi.encode(address(accomplice));
+        vm.expectRevert(abi.encodeWithSelector(SignatureInvalid.selector, 0));
+        vault.payout(item, signatures);
+    }
+
+    /// @dev Wrapped ether went in as a token and was credited as ether besides. Here one call
+    /// credits one token, and the token path takes no ether at all.
+    function test_Meter2022_OneDepositOneCredit() public {
+        vm.prank(alice);
+        (bool success,) = address(vault).call{value: 1 ether}(
+            abi.encodeCall(vault.deposit, (address(dollar), DOLLAR, alice))
+        );
+        assertFalse(success);
+        assertEq(vault.accounted(ETHER), 100 ether);
+        assertEq(vault.accounted(address(dollar)), 1000 * DOLLAR);
+    }
+
+    /// @dev An upgrade left the threshold at zero. Here no set, at no time, goes without one.
+    function test_Ronin2024_NoZeroThreshold() public {
+        vm.prank(admin);
+        vm.expectRevert(abi.encodeWithSelector(ThresholdOutOfRange.selector, 0, 3));
+        vault.setSigners(signerList, 0);
+        PayoutItem memory item = _intentItem(_intent(alice, ETHER, bob, 1 ether, 1), aliceKey);
+        vm.expectRevert(abi.encodeWithSelector(SignaturesMissing.selector, 0, 2));
+        vault.payout(item, new bytes[](0));
+    }
+
+    /// @dev The default value of a mapping counted as proven. Here a request that was never made,
+    /// and the empty root, pay nothing.
+    function test_Nomad2022_NoDefaultIsPayable() public {
+        Withdrawal memory never = _intent(alice, ETHER, bob, 1 ether, 1);
+        PayoutItem memory item = _requestItem(never);
+        bytes[] memory signatures = _payoutQuorum(_payoutLeaf(item));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                WithdrawalNotPayable.selector, _id(Kind.Request, never), Kind.Request, State.None
+            )
+        );
+        vault.payout(item, signatures);
+        PayoutItem[] memory items = new PayoutItem[](1);
+        items[0] = _intentItem(never, aliceKey);
+        vm.expectRevert(abi.encodeWithSelector(SignaturesMissing.selector, 0, 2));
+        vault.payoutBatch(items, bytes32(0), new bytes[](0));
+    }
+
+    /// @dev The credited number came from a message, not from what arrived.
+    function test_Allbridge2026_OnlyWhatArrivedIsCredited() public {
+        FeeToken token = new FeeToken();
+        _list(address(token), 3000, true);
+        token.mint(alice, 1000);
+        vm.startPrank(alice);
+        token.approve(address(vault), 1000);
+        assertEq(vault.depositMeasured(address(token), 1000, 1, alice), 990);
+        vm.stopPrank();
+        assertEq(vault.accounted(address(token)), token.balanceOf(address(vault)));
+    }
+
+    /// @dev Anybody could list a token.
+    function test_XBridge2024_OnlyTheAdminLists() public {
+        PlainToken token = new PlainToken(18);
+        IVault.ListingConfig memory config =
+            IVault.ListingConfig(address(token), 3000, 1, false, 1, 1, type(uint128).max);
+        _expectUnauthorized(alice, ADMIN_ROLE);
+        vm.prank(alice);
+        vault.listToken(config);
+    }
+
+    /// @dev A recovered address was taken for a signer because there was one.
+    function test_Lixir2026_NotAnyRecoveredAddress() public {
+        PayoutItem memory item = _intentItem(_intent(alice, ETHER, bob, 1 ether, 1), aliceKey);
+        // Well-formed bytes recover to some address; the vault must not care for it.
+        bytes[] memory signatures = new bytes[](2);
+        signatures[0] = abi.encodePacked(bytes32(uint256(1)), bytes32(uint256(1)), uint8(27));
+        signatures[1] = abi.encodePacked(bytes32(uint256(2)), bytes32(uint256(1)), uint8(27));
+        vm.expectPartialRevert(SignerUnknown.selector);
+        vault.payout(item, signatures);
+    }
+
+    /// @dev A token without the asked-for function swallowed the call in silence.
+    function test_Anyswap2022_NoSilentToken() public {
+        address token = address(new SilentToken());
+        _list(token, 3000, false);
+        vm.prank(alice);
+        vm.expectRevert();
+        vault.deposit(token, 1, alice);
+        assertEq(vault.accounted(token), 0);
+    }
+
+    /// @dev An item was signed but never settled, and its money left on another path. Here every id
+    /// ends once: what is cancelled or refused cannot be paid with signatures collected before.
+    function test_Aztec2026_OldSignaturesDieWithTheRequest() public {
+        (Withdrawal memory w, bytes32 id) = _request(alice, ETHER, bob, 1 ether);
+        PayoutItem memory item = _requestItem(w);
+        bytes[] memory signatures = _payoutQuorum(_payoutLeaf(item));
+        vm.warp(uint256(w.deadline) + 1);
+        vault.cancelExpired(Kind.Request, w);
+        vm.expectRevert(
+            abi.encodeWithSelector(WithdrawalNotPayable.selector, id, Kind.Request, State.Cancelled)
+        );
+        vault.payout(item, signatures);
+    }
+}
+
+/// @dev Remembers who sent it value, and with how much data.
+contract CallRecorder {
+    address public sender;
+    uint256 public length;
+
+    fallback() external payable {
+        sender = msg.sender;
+        length = msg.data.length;
+    }
+
+    receive() external payable {
+        sender = msg.sender;
+    }
+}
+
+/// @dev Says yes to every signature.
+contract YesMan {
+    function isValidSignature(bytes32, bytes calldata) external pure returns (bytes4) {
+        return this.isValidSignature.selector;
+    }
+}

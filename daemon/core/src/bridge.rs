@@ -1,0 +1,744 @@
+//! `apply`: the only dispatcher. Facts come in, orders go out; nothing else happens here.
+
+use crate::{
+    account,
+    asset::{LedgerId, Listing},
+    block::{BlockRef, Clock, Millis, Seq},
+    book::Book,
+    chain_view::{ChainView, Finding, ViewConfig},
+    checkpoint::{Change, Checkpoint, Cursor, Persisted},
+    command::{Call, ChainCommand, Command, Notice, Output, PayoutCommand, TransactionPlan},
+    eip712::Domain,
+    event::{ContractState, Event, Head, LedgerEvent, PayoutEvent},
+    halt::Evidence,
+    id::{Identity, Instance, InstanceKey},
+    op::{Done, Op, Reserved, Resolved},
+    pipeline::{Pipeline, Step},
+    plausible::Rules,
+    posting::{DepositVerdict, Standing},
+    submitter::{Care, Submitter, SubmitterConfig},
+    vault_event::{
+        Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent,
+    },
+    withdrawal::{Authorization, Next, Reservation, Verdict, Withdrawal, Work},
+};
+use std::collections::{BTreeMap, VecDeque};
+
+/// What the core is told once.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which vault on which chain.
+    pub identity: Identity,
+    /// The parent of the block that created the vault.
+    pub origin: BlockRef,
+    /// Pause between two polls of the node, milliseconds.
+    pub poll_interval_ms: u64,
+    /// Most blocks in one range.
+    pub range_blocks_max: u64,
+    /// Events in a range above which ranges shrink.
+    pub range_events_max: u64,
+    /// How often a contradiction of the node must repeat before it counts.
+    pub suspicions_max: u32,
+    /// Most events in one request to the ledger; smaller limits are learned.
+    pub batch_max: usize,
+    /// Operations waiting for the ledger above which no more are fetched.
+    pub queue_max: usize,
+    /// Open withdrawals above which a range is fetched only when the ledger has nothing left to
+    /// do. Never a full stop: only what comes next on chain can end them.
+    pub open_withdrawals_max: usize,
+    /// Longest time between two checkpoints while there is something new, milliseconds.
+    pub checkpoint_interval_ms: u64,
+    /// Pause before work on a withdrawal is tried again, milliseconds.
+    pub work_backoff_ms: u64,
+    /// Payouts; `None` if this daemon only follows.
+    pub submitter: Option<SubmitterConfig>,
+}
+
+/// Why a core cannot be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CannotStart {
+    /// The one key in 2^32.
+    #[error("the instance number is 0: deploy the vault again, its key starts with 32 zero bits")]
+    InstanceZero,
+    /// The store belongs to another vault or chain.
+    #[error(
+        "the store belongs to instance {theirs:?}, this vault is {ours:?}: \
+         use the store of this vault, or an empty folder"
+    )]
+    OtherInstance {
+        /// Of the configured vault.
+        ours: InstanceKey,
+        /// Of the store.
+        theirs: InstanceKey,
+    },
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Bridge {
+    config: Config,
+    clock: Clock,
+    pub(crate) instance: Instance,
+    domain: Domain,
+    pub(crate) view: ChainView,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) book: Book,
+    pub(crate) submitter: Option<Submitter>,
+    pub(crate) listings: BTreeMap<LedgerId, Listing>,
+    pub(crate) blocked: BTreeMap<LedgerId, Cursor>,
+    /// Ends of ranges, with the number of operations that must be finished before they count.
+    marks: VecDeque<(u64, Cursor)>,
+    pub(crate) acked: Cursor,
+    /// A poll came that the submitter's transactions were not held against yet. Once for each: an
+    /// old poll, repeated while the node is away, would raise fees for nothing.
+    polled: bool,
+    saved: Option<Checkpoint>,
+    saved_at: Millis,
+    pub(crate) halted: Option<Evidence>,
+}
+
+/// Withdrawals looked at in one step.
+const WORK_PER_STEP: usize = 256;
+
+impl Bridge {
+    /// A core that goes on where the store says.
+    ///
+    /// # Errors
+    /// If the store belongs to another instance, or the instance number is 0.
+    pub fn new(config: Config, persisted: Persisted) -> Result<Self, CannotStart> {
+        let ours = config.identity.key();
+        let instance = ours.instance().ok_or(CannotStart::InstanceZero)?;
+        if let Some(theirs) = persisted.checkpoint.as_ref().map(|c| c.key).filter(|k| *k != ours) {
+            return Err(CannotStart::OtherInstance { ours, theirs });
+        }
+        let cursor = start_of(&config, persisted.checkpoint.as_ref());
+        let mut book = Book::default();
+        persisted.withdrawals.into_iter().for_each(|w| book.insert(w));
+        let submitter = config.submitter.map(|c| Submitter::new(c, persisted.transactions));
+        if let Some(submitter) = &submitter {
+            submitter.occupied().for_each(|seq| book.set_work(seq, Work::Submitted));
+        }
+        Ok(Self {
+            clock: Clock::default(),
+            instance,
+            domain: Domain::new(config.identity.chain_id, config.identity.vault),
+            view: ChainView::new(view_config(&config), cursor),
+            pipeline: Pipeline::new(instance, config.batch_max),
+            book,
+            submitter,
+            listings: persisted.listings.into_iter().map(|l| (l.ledger, l)).collect(),
+            blocked: BTreeMap::new(),
+            marks: VecDeque::new(),
+            acked: cursor,
+            polled: false,
+            saved: persisted.checkpoint,
+            saved_at: Millis(0),
+            halted: persisted.halt,
+            config,
+        })
+    }
+
+    /// Takes in one fact and says what to do about it.
+    pub fn apply(&mut self, event: Event, now: Millis) -> Output {
+        let now = self.clock.at(now);
+        let mut out = Output::default();
+        let stopping = event == Event::Stop;
+        self.take_in(event, now, &mut out);
+        if self.halted.is_none() {
+            self.settle(&mut out);
+            self.pay(now, &mut out);
+            self.fetch(now, &mut out);
+            self.send_batch(now, &mut out);
+            self.save(now, stopping, &mut out);
+        }
+        out
+    }
+
+    fn take_in(&mut self, event: Event, now: Millis, out: &mut Output) {
+        if self.halted.is_some() {
+            return;
+        }
+        match event {
+            Event::Tick | Event::Stop => {}
+            Event::Wake => self.view.wake(),
+            Event::HeadFailed => self.view.on_head_failed(now),
+            Event::Head(head) => {
+                let finding = self.view.on_head(head, now);
+                self.follow_view();
+                self.on_finding(finding, out);
+            }
+            Event::Range(range) => {
+                let rules = Rules { domain: &self.domain, listings: &self.listings };
+                let finding = self.view.on_range(range, now, |logs| rules.check(logs));
+                self.follow_view();
+                self.on_finding(finding, out);
+            }
+            Event::RangeFailed { request, too_large } => {
+                self.view.on_range_failed(request, too_large, now);
+            }
+            Event::State { seq, state, .. } => self.on_state(seq, state, now),
+            Event::Ledger(event) => self.on_ledger(event, now, out),
+            Event::Payout(event) => self.on_payout(event, now, out),
+        }
+    }
+
+    fn on_finding(&mut self, finding: Finding, out: &mut Output) {
+        match finding {
+            Finding::Suspect(evidence) => out.notices.push(Notice::Suspect(evidence)),
+            Finding::Contradiction(evidence) => self.halt(evidence, out),
+            Finding::Nothing => {}
+            Finding::Adopted => self.polled = true,
+            Finding::Events(logs) => {
+                for log in &logs {
+                    if let Err(evidence) = self.take_log(log) {
+                        return self.halt(evidence, out);
+                    }
+                }
+                self.marks.push_back((self.pipeline.enqueued(), self.view.cursor()));
+                self.advance_acked();
+            }
+        }
+    }
+
+    /// One final event, in `seq` order.
+    fn take_log(&mut self, log: &VaultLog) -> Result<(), Evidence> {
+        match &log.event {
+            VaultEvent::Listed(listing) => self.take_listing(listing),
+            VaultEvent::Deposited(deposit) => return self.take_deposit(log, deposit),
+            VaultEvent::Requested(request) => return self.take_request(log.seq, request),
+            VaultEvent::Withdrawal(event) => return self.take_progress(log.seq, event),
+            VaultEvent::Delisted(_) | VaultEvent::Claimed | VaultEvent::NonceInvalidated => {}
+        }
+        Ok(())
+    }
+
+    fn take_listing(&mut self, listing: &Listing) {
+        self.listings.insert(listing.ledger, *listing);
+        let Config { identity, .. } = &self.config;
+        let accounts =
+            account::of_listing(listing, self.instance, identity.chain_id, identity.vault);
+        if listing.ledger.is_listable() {
+            self.pipeline.push(Op::Listing { listing: *listing, accounts });
+        } else {
+            let safe = self.safe();
+            self.blocked.entry(listing.ledger).or_insert(safe);
+        }
+    }
+
+    const fn rules(&self) -> Rules<'_> {
+        Rules { domain: &self.domain, listings: &self.listings }
+    }
+
+    fn take_deposit(&mut self, log: &VaultLog, deposit: &Deposit) -> Result<(), Evidence> {
+        let credit = self.rules().credit(log, deposit)?;
+        if !self.blocked.contains_key(&deposit.ledger) {
+            self.pipeline.push(Op::Deposit(credit));
+        }
+        Ok(())
+    }
+
+    fn take_request(&mut self, seq: Seq, request: &Request) -> Result<(), Evidence> {
+        let withdrawal = self.rules().withdrawal(seq, request)?;
+        if self.book.get(seq).is_none() && !self.blocked.contains_key(&request.ledger) {
+            self.pipeline.push(Op::reserve(self.instance, &withdrawal));
+            self.book.insert(withdrawal);
+        }
+        Ok(())
+    }
+
+    fn take_progress(&mut self, seq: Seq, event: &WithdrawalEvent) -> Result<(), Evidence> {
+        self.rules().progress(seq, event)?;
+        match (event.origin, event.progress) {
+            (Origin::Intent, _) => {}
+            (Origin::Request, Progress::Queued) => {
+                self.book.change(event.nonce, |w| w.queued = true);
+            }
+            (Origin::Request, Progress::Ended(outcome)) => {
+                return self.take_end(event.nonce, outcome);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_end(&mut self, seq: Seq, outcome: Outcome) -> Result<(), Evidence> {
+        match self.book.get(seq).map(|w| w.outcome) {
+            // Forgotten because it had ended everywhere: a replay. The ledger must agree.
+            None => self.pipeline.push(Op::Audit { seq, outcome }),
+            Some(None) => {
+                self.book.change(seq, |w| w.outcome = Some(outcome));
+                self.release(seq, outcome);
+            }
+            Some(Some(known)) if known.is_payout() == outcome.is_payout() => {}
+            Some(Some(_)) => return Err(Evidence::WithdrawalDiffers { seq }),
+        }
+        Ok(())
+    }
+
+    /// What was not paid is free again: voided in its place among the events, for the owner's next
+    /// request may count on it. A post frees nothing and may come whenever it likes.
+    fn release(&mut self, seq: Seq, outcome: Outcome) {
+        if let Some(withdrawal) = self.book.get(seq).filter(|w| is_released(w)) {
+            self.pipeline.push(Op::resolve(self.instance, withdrawal, outcome));
+            self.book.set_work(seq, Work::Ledger);
+        }
+    }
+
+    fn on_state(&mut self, seq: Seq, state: Option<ContractState>, now: Millis) {
+        if self.book.get(seq).is_none_or(|w| w.work != Work::Reading) {
+            return;
+        }
+        match state {
+            Some(ContractState::Requested) => {
+                self.book.change(seq, |w| {
+                    w.outcome = w.outcome.or(Some(Outcome::Expired));
+                    w.work = Work::Idle;
+                });
+            }
+            // All events up to that block were taken in, so any other state contradicts them:
+            // a lagging or lying answer. Ask again.
+            Some(
+                ContractState::None
+                | ContractState::Queued
+                | ContractState::PaidOrDeferred
+                | ContractState::RefusedOrCancelled,
+            )
+            | None => self.back_off(seq, now),
+        }
+    }
+
+    fn back_off(&mut self, seq: Seq, now: Millis) {
+        self.book.set_work(seq, Work::Backoff(now.plus(self.config.work_backoff_ms)));
+    }
+
+    fn on_ledger(&mut self, event: LedgerEvent, now: Millis, out: &mut Output) {
+        let step = match event {
+            LedgerEvent::Accounts { request, accounts, failures } => {
+                self.pipeline.on_accounts(request, &accounts, &failures)
+            }
+            LedgerEvent::Transfers { request, failures } => {
+                self.pipeline.on_transfers(request, &failures)
+            }
+            LedgerEvent::Found { request, transfers } => {
+                self.pipeline.on_found(request, &transfers)
+            }
+            LedgerEvent::Unknown { request } => {
+                self.pipeline.on_unknown(request, now);
+                return;
+            }
+            LedgerEvent::TooMuch { request, events } => {
+                self.pipeline.on_too_much(request, events);
+                return;
+            }
+        };
+        self.on_step(step, now, out);
+    }
+
+    /// Starts batches until one has to be waited for.
+    fn send_batch(&mut self, now: Millis, out: &mut Output) {
+        while self.halted.is_none() {
+            let step = self.pipeline.poll(now);
+            if step.done.is_empty() {
+                return out.ledger(step.command);
+            }
+            self.on_step(step, now, out);
+        }
+    }
+
+    fn on_step(&mut self, step: Step, now: Millis, out: &mut Output) {
+        let Step { command, done } = step;
+        out.ledger(command);
+        let mut posted = 0_u64;
+        let mut last = Seq(0);
+        for done in done {
+            if let Done::Deposited {
+                seq,
+                verdict: DepositVerdict::Posted | DepositVerdict::PostedElsewhere,
+                ..
+            } = &done
+            {
+                posted = posted.saturating_add(1);
+                last = *seq;
+            }
+            if let Err(evidence) = self.on_done(done, now, out) {
+                return self.halt(evidence, out);
+            }
+        }
+        if posted > 0 {
+            out.notices.push(Notice::DepositsPosted { count: posted, last });
+        }
+        self.advance_acked();
+    }
+
+    fn on_done(&mut self, done: Done, now: Millis, out: &mut Output) -> Result<(), Evidence> {
+        match done {
+            Done::Listed { listing, served: true } => out.changes.push(Change::Listing(listing)),
+            Done::Listed { listing, served: false } => self.block(listing.ledger, out),
+            Done::Deposited { seq, ledger, verdict } => match verdict {
+                DepositVerdict::Posted => {}
+                DepositVerdict::PostedElsewhere => {
+                    out.notices.push(Notice::DepositReincluded { seq });
+                }
+                DepositVerdict::Contradiction => return Err(Evidence::DepositDiffers { seq }),
+                DepositVerdict::Blocked => self.block(ledger, out),
+            },
+            Done::Reserved { seq, verdict } => return self.on_reserved(seq, verdict, out),
+            Done::Confirmed { seq, standing } => return self.on_confirmed(seq, standing, now),
+            Done::Resolved { seq, outcome, verdict: Resolved::Done } => {
+                if self.forget(seq, out) {
+                    out.notices.push(Notice::WithdrawalSettled { seq, outcome });
+                }
+            }
+            Done::Resolved { seq, verdict: Resolved::NothingReserved, .. } => {
+                if self.book.get(seq).is_some_and(|w| w.reservation == Reservation::Reserved) {
+                    return Err(Evidence::WithdrawalDiffers { seq });
+                }
+                self.forget(seq, out);
+            }
+            Done::Resolved { seq, verdict: Resolved::Contradiction, .. }
+            | Done::Audited { seq, agrees: false } => {
+                return Err(Evidence::WithdrawalDiffers { seq });
+            }
+            Done::Audited { agrees: true, .. } => {}
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, ledger: LedgerId, out: &mut Output) {
+        if !self.blocked.contains_key(&ledger) {
+            self.blocked.insert(ledger, self.safe());
+            self.pipeline.block(ledger);
+            out.notices.push(Notice::LedgerBlocked { ledger });
+        }
+    }
+
+    fn on_reserved(
+        &mut self,
+        seq: Seq,
+        verdict: Reserved,
+        out: &mut Output,
+    ) -> Result<(), Evidence> {
+        let reservation = match verdict {
+            Reserved::Standing => Reservation::Reserved,
+            Reserved::Refused(reason) => Reservation::Refused(reason),
+            Reserved::Contradiction => return Err(Evidence::WithdrawalDiffers { seq }),
+            Reserved::Blocked => {
+                // Read again from the chain once the ledger can serve it.
+                if let Some(withdrawal) = self.book.remove(seq) {
+                    self.block(withdrawal.request.ledger, out);
+                }
+                return Ok(());
+            }
+            Reserved::Ended(posted) => {
+                let outcome = self.book.get(seq).and_then(|w| w.outcome);
+                self.book.remove(seq);
+                // The event that ended it may still be ahead: it is audited when it comes.
+                let agrees = outcome.is_none_or(|o| o.is_payout() == posted);
+                return if agrees { Ok(()) } else { Err(Evidence::WithdrawalDiffers { seq }) };
+            }
+        };
+        out.notices.push(match reservation {
+            Reservation::Refused(reason) => Notice::WithdrawalRefused { seq, reason },
+            Reservation::Reserved | Reservation::Unknown => Notice::WithdrawalReserved { seq },
+        });
+        self.book.change(seq, |w| {
+            w.reservation = reservation;
+            w.work = if is_released(w) { Work::Ledger } else { Work::Idle };
+        });
+        Ok(())
+    }
+
+    fn on_confirmed(&mut self, seq: Seq, standing: Standing, now: Millis) -> Result<(), Evidence> {
+        let going_on = self.book.get(seq).filter(|w| !is_released(w));
+        let Some(verdict) = going_on.and_then(Withdrawal::verdict) else { return Ok(()) };
+        match (verdict, standing) {
+            (Verdict::Pay, Standing::Open) | (Verdict::Refuse(_), Standing::Absent) => {
+                self.book.set_work(seq, Work::Confirmed);
+            }
+            // Ended already: our store is older than the ledger, and the chain will tell how.
+            (Verdict::Pay, Standing::Posted | Standing::Voided) => {
+                self.book.set_work(seq, Work::Idle);
+                self.back_off(seq, now);
+            }
+            (Verdict::Pay, Standing::Absent | Standing::Contradiction)
+            | (
+                Verdict::Refuse(_),
+                Standing::Open | Standing::Posted | Standing::Voided | Standing::Contradiction,
+            ) => return Err(Evidence::WithdrawalDiffers { seq }),
+        }
+        Ok(())
+    }
+
+    fn on_payout(&mut self, event: PayoutEvent, now: Millis, out: &mut Output) {
+        match event {
+            PayoutEvent::Authorized { seq, verdict, signatures } => {
+                if self.book.get(seq).is_some_and(|w| w.work == Work::Signing) {
+                    self.book.change(seq, |w| {
+                        w.authorization = Some(Authorization { verdict, signatures });
+                        w.work = Work::Idle;
+                    });
+                    out.changes.extend(self.book.take_changes());
+                }
+            }
+            PayoutEvent::NotAuthorized { seq } => {
+                if self.book.get(seq).is_some_and(|w| w.work == Work::Signing) {
+                    self.back_off(seq, now);
+                }
+            }
+            PayoutEvent::Built { nonce, raw, hash } => {
+                let sent = self.submitter.as_mut().and_then(|s| s.built(nonce, raw, hash));
+                if let Some(sent) = sent {
+                    let (seq, raw) = (sent.seq, sent.raw.clone());
+                    out.notices.push(match seq {
+                        Some(seq) => Notice::Submitted { seq, nonce },
+                        None => Notice::NonceFilled { nonce },
+                    });
+                    out.changes.push(Change::Transaction(sent));
+                    out.commands.push(Command::Payout(PayoutCommand::Broadcast { nonce, raw }));
+                }
+            }
+            PayoutEvent::NotBuilt { nonce } => {
+                let seq = self.submitter.as_mut().and_then(|s| s.not_built(nonce));
+                let submitted = |w: &Withdrawal| w.work == Work::Submitted;
+                if let Some(seq) = seq.filter(|s| self.book.get(*s).is_some_and(submitted)) {
+                    self.back_off(seq, now);
+                }
+            }
+        }
+    }
+
+    fn care_for_transactions(&mut self, head: &Head, now: Millis, out: &mut Output) {
+        let Some(submitter) = &mut self.submitter else { return };
+        for care in submitter.care(head, now) {
+            match care {
+                Care::Rebroadcast(sent) => {
+                    let order = PayoutCommand::Broadcast { nonce: sent.nonce, raw: sent.raw };
+                    out.commands.push(Command::Payout(order));
+                }
+                Care::Replace { nonce, seq, fees } => {
+                    let call = call_of(seq.and_then(|seq| self.book.get(seq)));
+                    let plan = TransactionPlan { nonce, call, fees };
+                    out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
+                }
+                Care::Fill { nonce, fees } => {
+                    let plan = TransactionPlan { nonce, call: Call::Nothing, fees };
+                    out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
+                }
+                Care::Used { nonce, seq } => self.on_nonce_used(nonce, seq, now, out),
+            }
+        }
+    }
+
+    /// The nonce is used at a final block whose events were all taken in: if the withdrawal has not
+    /// ended by now, this transaction did nothing for it.
+    fn on_nonce_used(&mut self, nonce: u64, seq: Option<Seq>, now: Millis, out: &mut Output) {
+        out.changes.push(Change::ForgetTransaction(nonce));
+        let Some(seq) = seq else { return };
+        let nothing_came = |w: &Withdrawal| w.work == Work::Submitted && w.outcome.is_none();
+        if self.book.get(seq).is_some_and(nothing_came) {
+            self.back_off(seq, now);
+            out.notices.push(Notice::TransactionLost { seq, nonce });
+        }
+    }
+
+    /// What ended on chain ends in the ledger.
+    fn settle(&mut self, out: &mut Output) {
+        for _ in 0..WORK_PER_STEP {
+            let Some(seq) = self.book.next_to_settle() else { return };
+            let Some(withdrawal) = self.book.get(seq) else { continue };
+            match withdrawal.next(Millis(u64::MAX)) {
+                Next::Resolve(outcome) => {
+                    let op = Op::resolve(self.instance, withdrawal, outcome);
+                    self.pipeline.push(op);
+                    self.book.set_work(seq, Work::Ledger);
+                }
+                Next::Forget => {
+                    self.forget(seq, out);
+                }
+                Next::Contradiction(_) => {
+                    return self.halt(Evidence::PaidWithoutReservation { seq }, out);
+                }
+                Next::Wait | Next::Confirm | Next::Authorize(_) | Next::Submit => {}
+            }
+        }
+    }
+
+    /// False if it was forgotten already.
+    fn forget(&mut self, seq: Seq, out: &mut Output) -> bool {
+        let known = self.book.remove(seq).is_some();
+        if known {
+            out.changes.push(Change::ForgetWithdrawal(seq));
+        }
+        known
+    }
+
+    /// Pays, refuses and expires; only while everything final is taken in and acknowledged.
+    fn pay(&mut self, now: Millis, out: &mut Output) {
+        self.book.fire_timers(now);
+        let Some(head) = self.view.head().cloned() else { return };
+        if !self.view.is_caught_up() || self.acked != self.view.cursor() {
+            return;
+        }
+        if std::mem::take(&mut self.polled) {
+            self.care_for_transactions(&head, now, out);
+        }
+        self.expire(&head, out);
+        if self.submitter.is_none() {
+            return;
+        }
+        let mut after = None;
+        for _ in 0..WORK_PER_STEP {
+            let Some(seq) = self.book.first_to_pay_after(after) else { return };
+            after = Some(seq);
+            if !self.pay_one(seq, &head, now, out) {
+                return;
+            }
+        }
+    }
+
+    /// False once the submitter has no room.
+    fn pay_one(&mut self, seq: Seq, head: &Head, now: Millis, out: &mut Output) -> bool {
+        let Some(withdrawal) = self.book.get(seq) else { return true };
+        if withdrawal.request.deadline < head.final_head.timestamp {
+            return true;
+        }
+        match withdrawal.next(now) {
+            Next::Confirm => {
+                let op = Op::confirm(self.instance, withdrawal);
+                self.pipeline.push(op);
+                self.book.set_work(seq, Work::Ledger);
+            }
+            // It comes again when a signer has answered.
+            Next::Authorize(_) if self.book.room_to_sign() == 0 => {}
+            Next::Authorize(verdict) => {
+                let request = withdrawal.request;
+                let order = PayoutCommand::Authorize { seq, request, verdict };
+                out.commands.push(Command::Payout(order));
+                self.book.set_work(seq, Work::Signing);
+            }
+            Next::Submit => {
+                let call = call_of(Some(withdrawal));
+                let slot = self.submitter.as_mut().and_then(|s| s.open(seq, head, now));
+                let Some((nonce, fees)) = slot else { return false };
+                let plan = TransactionPlan { nonce, call, fees };
+                out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
+                self.book.set_work(seq, Work::Submitted);
+            }
+            Next::Wait | Next::Resolve(_) | Next::Forget | Next::Contradiction(_) => {}
+        }
+        true
+    }
+
+    /// Past its deadline by a final block, the contract can't pay any more: its state at that very
+    /// block decides.
+    fn expire(&mut self, head: &Head, out: &mut Output) {
+        let block = head.final_head.block;
+        for seq in self.book.expired(head.final_head.timestamp, self.book.room_to_read()) {
+            let Some(id) = self.book.get(seq).map(|w| w.request.id) else { continue };
+            self.book.set_work(seq, Work::Reading);
+            out.commands.push(Command::Chain(ChainCommand::ReadState { seq, id, block }));
+        }
+    }
+
+    fn fetch(&mut self, now: Millis, out: &mut Output) {
+        let queued = self.pipeline.depth();
+        let crowded = self.book.len() >= self.config.open_withdrawals_max;
+        let room = queued < self.config.queue_max && (queued == 0 || !crowded);
+        out.commands.extend(self.view.poll(now, room).into_iter().map(Command::Chain));
+    }
+
+    /// The view may have gone back to what is proven: what was acknowledged beyond it was only read.
+    fn follow_view(&mut self) {
+        let read = self.view.cursor();
+        let beyond = |cursor: &Cursor| cursor.block.number > read.block.number;
+        self.marks.retain(|(_, cursor)| !beyond(cursor));
+        if beyond(&self.acked) {
+            self.acked = read;
+        }
+    }
+
+    /// Where a restart may go on: proven, and in the ledger.
+    fn safe(&self) -> Cursor {
+        let proven = self.view.proven();
+        if proven.block.number < self.acked.block.number { proven } else { self.acked }
+    }
+
+    fn advance_acked(&mut self) {
+        while let Some((operations, cursor)) = self.marks.front() {
+            if *operations > self.pipeline.finished() {
+                break;
+            }
+            self.acked = *cursor;
+            self.marks.pop_front();
+        }
+    }
+
+    fn save(&mut self, now: Millis, stopping: bool, out: &mut Output) {
+        let checkpoint = Checkpoint {
+            key: self.config.identity.key(),
+            cursor: self.safe(),
+            blocked: self.blocked.clone(),
+        };
+        let due = stopping
+            || self.saved.is_none()
+            || now >= self.saved_at.plus(self.config.checkpoint_interval_ms);
+        if !due || self.saved.as_ref() == Some(&checkpoint) {
+            return;
+        }
+        self.saved_at = now;
+        self.saved = Some(checkpoint.clone());
+        out.changes.extend(self.book.take_changes());
+        out.changes.push(Change::Checkpoint(checkpoint));
+    }
+
+    fn halt(&mut self, evidence: Evidence, out: &mut Output) {
+        self.halted = Some(evidence);
+        self.pipeline.clear();
+        out.commands.clear();
+        out.changes.push(Change::Halt(evidence));
+        out.notices.push(Notice::Halted(evidence));
+    }
+}
+
+/// Ended without a payout. While something of it is in the pipeline, its void is there too, in the
+/// place of the event that said so.
+fn is_released(withdrawal: &Withdrawal) -> bool {
+    withdrawal.outcome.is_some_and(|o| !o.is_payout())
+}
+
+fn call_of(withdrawal: Option<&Withdrawal>) -> Call {
+    let Some((w, authorization)) = withdrawal.and_then(|w| Some((w, w.authorization.clone()?)))
+    else {
+        return Call::Nothing;
+    };
+    Call::Withdrawal { seq: w.seq, request: Box::new(w.request), authorization }
+}
+
+/// Where to go on: behind the checkpoint, or before the first event that a ledger could not serve.
+fn start_of(config: &Config, checkpoint: Option<&Checkpoint>) -> Cursor {
+    let origin = Cursor { block: config.origin, next_seq: Seq(1) };
+    checkpoint.map_or(origin, |c| {
+        c.blocked
+            .values()
+            .copied()
+            .chain([c.cursor])
+            .min_by_key(|c| c.block.number)
+            .unwrap_or(origin)
+    })
+}
+
+const fn view_config(config: &Config) -> ViewConfig {
+    ViewConfig {
+        genesis: config.identity.genesis,
+        vault: config.identity.vault,
+        poll_interval_ms: config.poll_interval_ms,
+        range_blocks_max: config.range_blocks_max,
+        range_events_max: config.range_events_max,
+        suspicions_max: config.suspicions_max,
+    }
+}
+
+impl Output {
+    fn ledger(&mut self, command: Option<crate::command::LedgerCommand>) {
+        self.commands.extend(command.map(Command::Ledger));
+    }
+}

@@ -1,0 +1,225 @@
+//! Everything that can go out: the core's only way to act.
+
+use crate::{
+    account::NewAccount,
+    block::{BlockNumber, BlockRef, Seq},
+    checkpoint::Change,
+    halt::Evidence,
+    id::TransferId,
+    transfer::NewTransfer,
+    vault_event::{Outcome, Request},
+    withdrawal::{Authorization, RefusalReason, Verdict},
+};
+use alloy_primitives::{B256, Bytes};
+
+/// Names one request to the ledger; only the newest is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// What one step of the core leads to, in the order in which the driver does it.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Must be durable before anything below happens.
+    pub changes: Vec<Change>,
+    /// To the adapters.
+    pub commands: Vec<Command>,
+    /// For people and counters.
+    pub notices: Vec<Notice>,
+}
+
+/// An order to an adapter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// To the chain adapter.
+    Chain(ChainCommand),
+    /// To the ledger adapter.
+    Ledger(LedgerCommand),
+    /// To the payout adapter.
+    Payout(PayoutCommand),
+}
+
+/// Reads of the chain; each is answered by one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChainCommand {
+    /// The newest heads, and the hash that the node has for `anchor` now.
+    Poll {
+        /// Our own last block.
+        anchor: BlockNumber,
+    },
+    /// All vault logs of a range of final blocks.
+    FetchRange(RangeRequest),
+    /// The contract's state of one withdrawal, at one block named by its hash.
+    ReadState {
+        /// Which withdrawal.
+        seq: Seq,
+        /// Its id.
+        id: B256,
+        /// The final block to read at.
+        block: BlockRef,
+    },
+}
+
+/// A range of blocks to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RangeRequest {
+    /// First block.
+    pub from: BlockNumber,
+    /// Last block, included.
+    pub to: BlockNumber,
+    /// True if every header of the range is wanted, not only the first and the last.
+    pub all_headers: bool,
+    /// How often this position was read before without a usable answer; a re-read goes by block
+    /// hash where the range is short.
+    pub attempt: u32,
+}
+
+/// Requests to the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerCommand {
+    /// Create accounts.
+    CreateAccounts {
+        /// Names the answer.
+        request: RequestId,
+        /// What to create.
+        accounts: Vec<NewAccount>,
+    },
+    /// Create transfers, in this order.
+    CreateTransfers {
+        /// Names the answer.
+        request: RequestId,
+        /// What to create.
+        transfers: Vec<NewTransfer>,
+    },
+    /// Find transfers.
+    LookupTransfers {
+        /// Names the answer.
+        request: RequestId,
+        /// Which.
+        ids: Vec<TransferId>,
+    },
+}
+
+/// Orders to signers and submitter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PayoutCommand {
+    /// Ask the payout signers.
+    Authorize {
+        /// Which withdrawal.
+        seq: Seq,
+        /// All that is signed.
+        request: Request,
+        /// Pay or refuse.
+        verdict: Verdict,
+    },
+    /// Build and sign a transaction with the submitter's key; nothing is sent yet.
+    Build(TransactionPlan),
+    /// Send these bytes, which are durable. A send error means: unknown.
+    Broadcast {
+        /// The transaction's nonce.
+        nonce: u64,
+        /// The signed transaction.
+        raw: Bytes,
+    },
+}
+
+/// A transaction to build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionPlan {
+    /// The submitter's nonce.
+    pub nonce: u64,
+    /// What it does.
+    pub call: Call,
+    /// EIP-1559 fees.
+    pub fees: Fees,
+}
+
+/// What a transaction does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Carries a withdrawal's authorisation to the vault.
+    Withdrawal {
+        /// Its number.
+        seq: Seq,
+        /// Its fields.
+        request: Box<Request>,
+        /// Signatures of the payout signers.
+        authorization: Authorization,
+    },
+    /// Nothing, to ourselves: uses up a nonce whose withdrawal has ended by another way.
+    Nothing,
+}
+
+/// EIP-1559 fees, wei for one unit of gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Fees {
+    /// Most that is paid in all.
+    #[serde(with = "crate::amount::decimal")]
+    pub max_fee: u128,
+    /// Most that goes to the block's producer.
+    #[serde(with = "crate::amount::decimal")]
+    pub priority_fee: u128,
+}
+
+/// Something people or counters should know. Never a secret, never needed for correctness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Deposits that are in the ledger now.
+    DepositsPosted {
+        /// How many.
+        count: u64,
+        /// The highest `seq` of them.
+        last: Seq,
+    },
+    /// A deposit is in the ledger with another transaction or block as its source.
+    DepositReincluded {
+        /// Its number.
+        seq: Seq,
+    },
+    /// The amount of a withdrawal is set aside.
+    WithdrawalReserved {
+        /// Which.
+        seq: Seq,
+    },
+    /// The ledger refused a withdrawal.
+    WithdrawalRefused {
+        /// Which.
+        seq: Seq,
+        /// Why.
+        reason: RefusalReason,
+    },
+    /// A withdrawal has ended in the ledger too.
+    WithdrawalSettled {
+        /// Which.
+        seq: Seq,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A payout or refusal went out.
+    Submitted {
+        /// Which withdrawal.
+        seq: Seq,
+        /// With which nonce.
+        nonce: u64,
+    },
+    /// A transaction that only uses up a nonce which nobody uses went out.
+    NonceFilled {
+        /// The nonce.
+        nonce: u64,
+    },
+    /// A transaction's nonce was used and nothing came of it; the work starts anew.
+    TransactionLost {
+        /// Which withdrawal.
+        seq: Seq,
+        /// The nonce.
+        nonce: u64,
+    },
+    /// A ledger stopped: a listing or deposit on it cannot be served.
+    LedgerBlocked {
+        /// The number of the ledger.
+        ledger: crate::asset::LedgerId,
+    },
+    /// The node's answer does not fit; it is read again.
+    Suspect(Evidence),
+    /// A contradiction that stays: nothing is written or signed any more.
+    Halted(Evidence),
+}

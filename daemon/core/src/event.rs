@@ -1,0 +1,180 @@
+//! Everything that can come in.
+
+use crate::{
+    block::{BlockNumber, Header, Seq},
+    command::{RangeRequest, RequestId},
+    id::{AccountId, TransferId},
+    transfer::{AccountResult, FoundTransfer, TransferResult},
+    vault_event::VaultLog,
+    withdrawal::Verdict,
+};
+use alloy_primitives::{B256, Bytes};
+use std::collections::BTreeMap;
+
+/// A fact that an adapter brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Time passed; nothing else happened.
+    Tick,
+    /// There may be a new block (a subscription's hint; never relied upon).
+    Wake,
+    /// The process is about to end in order: write down what is acknowledged.
+    Stop,
+    /// Answer to a poll.
+    Head(Head),
+    /// A poll brought nothing usable; the adapter says why in its own log.
+    HeadFailed,
+    /// Answer to a range request.
+    Range(Range),
+    /// A range could not be read; `too_large` if the node wants a smaller one.
+    RangeFailed {
+        /// The request.
+        request: RangeRequest,
+        /// The node's limit was met.
+        too_large: bool,
+    },
+    /// Answer to a state read.
+    State {
+        /// Which withdrawal.
+        seq: Seq,
+        /// At which block.
+        block: BlockNumber,
+        /// What the contract says; `None` if it could not be read.
+        state: Option<ContractState>,
+    },
+    /// The ledger's answer.
+    Ledger(LedgerEvent),
+    /// The payout adapter's answer.
+    Payout(PayoutEvent),
+}
+
+/// One poll of the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Hash of block 0.
+    pub genesis: B256,
+    /// Height of the newest block.
+    pub latest: BlockNumber,
+    /// The newest final block under the configured policy.
+    pub final_head: Header,
+    /// The vault's own event counter at `final_head`.
+    pub last_seq: Seq,
+    /// The height that was asked about, and the hash the node has for it.
+    pub anchor: Option<(BlockNumber, B256)>,
+    /// Base fee of the newest block, wei.
+    pub base_fee: u128,
+    /// The submitter's account; `None` where payouts are not configured.
+    pub submitter: Option<SubmitterAccount>,
+}
+
+/// The submitter's account as the node sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SubmitterAccount {
+    /// Next nonce at the final head.
+    pub final_nonce: u64,
+    /// Next nonce at the newest block.
+    pub latest_nonce: u64,
+    /// Next nonce, waiting transactions included.
+    pub pending_nonce: u64,
+    /// Wei.
+    pub balance: u128,
+}
+
+/// The logs of a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// What was asked.
+    pub request: RangeRequest,
+    /// Headers by height: the first and the last of the range, or all.
+    pub headers: BTreeMap<BlockNumber, Header>,
+    /// Logs in chain order.
+    pub logs: Vec<VaultLog>,
+}
+
+/// `IVaultTypes.State`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContractState {
+    /// Never seen.
+    None,
+    /// Requested.
+    Requested,
+    /// In the queue of large payouts.
+    Queued,
+    /// Ended by a payout.
+    PaidOrDeferred,
+    /// Refused or cancelled.
+    RefusedOrCancelled,
+}
+
+/// What the ledger answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerEvent {
+    /// Accounts were created or refused.
+    Accounts {
+        /// Which request.
+        request: RequestId,
+        /// The ids sent.
+        accounts: Vec<AccountId>,
+        /// By index, those that were not `ok`.
+        failures: BTreeMap<usize, AccountResult>,
+    },
+    /// Transfers were created or refused.
+    Transfers {
+        /// Which request.
+        request: RequestId,
+        /// Those that were not `ok`.
+        failures: Vec<(TransferId, TransferResult)>,
+    },
+    /// Transfers found.
+    Found {
+        /// Which request.
+        request: RequestId,
+        /// In any order; those not found are missing.
+        transfers: Vec<FoundTransfer>,
+    },
+    /// No answer in time, or the session ended: the request may still execute.
+    Unknown {
+        /// Which request.
+        request: RequestId,
+    },
+    /// More events than the server takes; nothing was executed.
+    TooMuch {
+        /// Which request.
+        request: RequestId,
+        /// How many were sent.
+        events: usize,
+    },
+}
+
+/// What signers and submitter answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PayoutEvent {
+    /// The quorum signed.
+    Authorized {
+        /// Which withdrawal.
+        seq: Seq,
+        /// What was signed.
+        verdict: Verdict,
+        /// Ascending by signer.
+        signatures: Vec<Bytes>,
+    },
+    /// The quorum did not sign.
+    NotAuthorized {
+        /// Which withdrawal.
+        seq: Seq,
+    },
+    /// A transaction is built.
+    Built {
+        /// Its nonce.
+        nonce: u64,
+        /// Its bytes.
+        raw: Bytes,
+        /// Its hash.
+        hash: B256,
+    },
+    /// A transaction could not be built.
+    NotBuilt {
+        /// Its nonce.
+        nonce: u64,
+    },
+}

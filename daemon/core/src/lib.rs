@@ -1,0 +1,37 @@
+//! The pure core of the SOVR bridge.
+//!
+//! Facts come in as [`event::Event`], orders go out as [`command::Command`], and
+//! [`bridge::Bridge::apply`] is the only way from one to the other. No I/O, no clock, no
+//! randomness: time is an argument, and what adapters learn comes back as another event.
+//! [`driver::Driver`] makes what a step decided durable before it acts on it.
+//!
+//! To read it in order: what things are ([`amount`], [`block`], [`asset`], [`id`], [`account`],
+//! [`transfer`], [`vault_event`], [`eip712`]), what comes in and goes out ([`event`], [`command`]),
+//! how it is decided ([`chain_view`], [`plausible`], [`posting`], [`pipeline`], [`withdrawal`],
+//! [`submitter`], [`bridge`]), what is kept ([`checkpoint`], [`driver`]), what must
+//! always hold ([`invariant`]).
+
+pub mod account;
+pub mod amount;
+pub mod asset;
+pub mod block;
+mod book;
+pub mod bridge;
+mod chain_view;
+pub mod checkpoint;
+pub mod command;
+pub mod driver;
+pub mod eip712;
+pub mod event;
+pub mod halt;
+pub mod id;
+pub mod invariant;
+mod op;
+mod pipeline;
+mod plausible;
+pub mod posting;
+pub mod status;
+pub mod submitter;
+pub mod transfer;
+pub mod vault_event;
+pub mod withdrawal;

@@ -1,0 +1,72 @@
+//! What a vault can say at all. Anything else was misread, or the node lies: it is read again.
+
+use crate::{
+    asset::{LedgerId, Listing},
+    block::Seq,
+    eip712::Domain,
+    halt::Evidence,
+    posting::Credit,
+    vault_event::{Deposit, Origin, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent},
+    withdrawal::Withdrawal,
+};
+use std::collections::BTreeMap;
+
+/// What events are held against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules<'a> {
+    pub(crate) domain: &'a Domain,
+    pub(crate) listings: &'a BTreeMap<LedgerId, Listing>,
+}
+
+impl Rules<'_> {
+    /// Checks the events of a range before any of them is taken in.
+    pub(crate) fn check(self, logs: &[VaultLog]) -> Result<(), Evidence> {
+        let mut listings = self.listings.clone();
+        for log in logs {
+            let rules = Rules { listings: &listings, ..self };
+            match &log.event {
+                VaultEvent::Deposited(deposit) => {
+                    rules.credit(log, deposit)?;
+                }
+                VaultEvent::Requested(request) => {
+                    rules.withdrawal(log.seq, request)?;
+                }
+                VaultEvent::Withdrawal(event) => rules.progress(log.seq, event)?,
+                VaultEvent::Listed(listing) => {
+                    listings.insert(listing.ledger, *listing);
+                }
+                VaultEvent::Delisted(_) | VaultEvent::Claimed | VaultEvent::NonceInvalidated => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The credit of a deposit.
+    pub(crate) fn credit(self, log: &VaultLog, deposit: &Deposit) -> Result<Credit, Evidence> {
+        let impossible = Evidence::ImpossibleEvent { seq: log.seq };
+        let listing = self.listings.get(&deposit.ledger).ok_or(impossible)?;
+        Credit::of(listing, log, deposit).ok_or(impossible)
+    }
+
+    /// The withdrawal that a request begins.
+    pub(crate) fn withdrawal(self, seq: Seq, request: &Request) -> Result<Withdrawal, Evidence> {
+        let impossible = Evidence::ImpossibleEvent { seq };
+        let listing = self.listings.get(&request.ledger).ok_or(impossible)?;
+        let amount = listing.divisor.to_ledger(request.amount).ok_or(impossible)?;
+        let its_own = self.domain.request_id(request, seq.0) == request.id;
+        if !its_own || listing.token != request.token {
+            return Err(impossible);
+        }
+        Ok(Withdrawal::requested(seq, *request, amount))
+    }
+
+    /// Gasless withdrawals come with a later wave: until then nobody reserves for a payout of one.
+    pub(crate) const fn progress(self, seq: Seq, event: &WithdrawalEvent) -> Result<(), Evidence> {
+        match (event.origin, event.progress) {
+            (Origin::Intent, Progress::Ended(outcome)) if outcome.is_payout() => {
+                Err(Evidence::PaidWithoutReservation { seq })
+            }
+            (Origin::Intent | Origin::Request, _) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What the core shows of itself; for people and metrics, never for decisions.
+
+use crate::{
+    asset::{LedgerId, Listing},
+    block::{BlockNumber, Seq},
+    bridge::Bridge,
+    checkpoint::Cursor,
+    halt::Evidence,
+    withdrawal::Withdrawal,
+};
+use alloy_primitives::B256;
+use serde::Serialize;
+
+/// A summary of the core.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The instance number.
+    pub instance: u32,
+    /// Everything up to here is in the ledger.
+    pub acknowledged: Cursor,
+    /// Everything up to here was read.
+    pub read: Cursor,
+    /// The newest block of the node.
+    pub latest_block: Option<BlockNumber>,
+    /// The newest final block.
+    pub final_block: Option<BlockNumber>,
+    /// The vault's own count of events at the final block.
+    pub contract_seq: Option<Seq>,
+    /// True if everything final is in the ledger.
+    pub up_to_date: bool,
+    /// Operations waiting for the ledger.
+    pub queued_operations: usize,
+    /// Learned limit of events in a request.
+    pub batch_max: usize,
+    /// Withdrawals that have not ended.
+    pub open_withdrawals: usize,
+    /// Transactions waiting for a block.
+    pub transactions_in_flight: usize,
+    /// Known listings.
+    pub listings: Vec<Listing>,
+    /// Ledgers that stopped.
+    pub blocked_ledgers: Vec<LedgerId>,
+    /// Why the bridge halted.
+    pub halted: Option<Evidence>,
+}
+
+impl Bridge {
+    /// A summary as of now.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let head = self.view.head();
+        Summary {
+            instance: self.instance.get(),
+            acknowledged: self.acked,
+            read: self.view.cursor(),
+            latest_block: head.map(|h| h.latest),
+            final_block: head.map(|h| h.final_head.block.number),
+            contract_seq: head.map(|h| h.last_seq),
+            up_to_date: self.is_up_to_date(),
+            queued_operations: self.pipeline.depth(),
+            batch_max: self.pipeline.batch_max(),
+            open_withdrawals: self.book.len(),
+            transactions_in_flight: self.submitter.as_ref().map_or(0, |s| s.in_flight()),
+            listings: self.listings.values().copied().collect(),
+            blocked_ledgers: self.blocked.keys().copied().collect(),
+            halted: self.halted,
+        }
+    }
+
+    /// True if everything final is in the ledger.
+    #[must_use]
+    pub fn is_up_to_date(&self) -> bool {
+        self.view.is_caught_up() && self.acked == self.view.cursor()
+    }
+
+    /// Why the bridge halted, if it did.
+    #[must_use]
+    pub const fn halted(&self) -> Option<Evidence> {
+        self.halted
+    }
+
+    /// An open withdrawal by its id.
+    #[must_use]
+    pub fn withdrawal(&self, id: B256) -> Option<&Withdrawal> {
+        self.book.by_id(id)
+    }
+
+    /// All open withdrawals, in the order of their requests.
+    pub fn withdrawals(&self) -> impl Iterator<Item = &Withdrawal> {
+        self.book.iter()
+    }
+}

@@ -1,0 +1,231 @@
+//! The submitter's nonces: one slot for each transaction that may still be mined.
+//!
+//! Safety does not rest here: the contract pays an id at most once. This is about liveness, and
+//! about never spending a nonce on two things at once.
+
+use crate::{
+    block::{Millis, Seq},
+    checkpoint::SentTransaction,
+    command::Fees,
+    event::{Head, SubmitterAccount},
+};
+use std::collections::BTreeMap;
+
+/// How the submitter pays and hurries.
+#[derive(Clone, Copy, Debug)]
+pub struct SubmitterConfig {
+    /// Transactions that may wait for a block at the same time.
+    pub in_flight_max: usize,
+    /// Tip for one unit of gas, wei.
+    pub priority_fee: u128,
+    /// Never offer more than this for one unit of gas, wei.
+    pub fee_cap: u128,
+    /// Time without inclusion after which the same bytes are sent again, milliseconds.
+    pub rebroadcast_ms: u64,
+    /// Time without inclusion after which the fees are raised, milliseconds.
+    pub replace_ms: u64,
+}
+
+/// Nonces that are looked at for gaps: a node's false answer must not cost more.
+const GAP_SCAN: usize = 4096;
+
+#[derive(Debug)]
+struct Slot {
+    /// The withdrawal it carries; `None` where it only fills a gap.
+    seq: Option<Seq>,
+    /// Absent while the adapter builds the first transaction.
+    sent: Option<SentTransaction>,
+    /// When the bytes were last sent by this process.
+    sent_at: Option<Millis>,
+    /// When the fees were last set by this process.
+    priced_at: Option<Millis>,
+    /// Fees of the transaction that is being built.
+    building: Option<Fees>,
+}
+
+/// What a slot needs after a poll.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// Send the same bytes again.
+    Rebroadcast(SentTransaction),
+    /// Build the same call with these higher fees, under the same nonce.
+    Replace { nonce: u64, seq: Option<Seq>, fees: Fees },
+    /// Use up a nonce that nobody uses, or those above it would wait for ever.
+    Fill { nonce: u64, fees: Fees },
+    /// The nonce is used, finally.
+    Used { nonce: u64, seq: Option<Seq> },
+}
+
+#[derive(Debug)]
+pub(crate) struct Submitter {
+    config: SubmitterConfig,
+    slots: BTreeMap<u64, Slot>,
+    /// Since when a nonce below a slot's is used by nobody.
+    gap_since: Option<Millis>,
+}
+
+impl Submitter {
+    pub(crate) fn new(config: SubmitterConfig, sent: Vec<SentTransaction>) -> Self {
+        let slot = |t: SentTransaction| {
+            let (sent_at, priced_at, building) = (None, None, None);
+            (t.nonce, Slot { seq: t.seq, sent: Some(t), sent_at, priced_at, building })
+        };
+        Self { config, slots: sent.into_iter().map(slot).collect(), gap_since: None }
+    }
+
+    /// Withdrawals that have a slot.
+    pub(crate) fn occupied(&self) -> impl Iterator<Item = Seq> + '_ {
+        self.slots.values().filter_map(|s| s.seq)
+    }
+
+    /// Transactions that are waiting for a block.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Takes the next nonce for a withdrawal; `None` while all slots are taken.
+    pub(crate) fn open(&mut self, seq: Seq, head: &Head, now: Millis) -> Option<(u64, Fees)> {
+        let account = head.submitter?;
+        if self.slots.len() >= self.config.in_flight_max {
+            return None;
+        }
+        let nonce = self.next_nonce(account);
+        let fees = self.fees(head.base_fee);
+        self.take(nonce, Some(seq), fees, now);
+        Some((nonce, fees))
+    }
+
+    fn take(&mut self, nonce: u64, seq: Option<Seq>, fees: Fees, now: Millis) {
+        let (sent_at, priced_at) = (Some(now), Some(now));
+        let slot = Slot { seq, sent: None, sent_at, priced_at, building: Some(fees) };
+        self.slots.insert(nonce, slot);
+    }
+
+    /// The lowest nonce that neither the chain, nor the node's pool, nor a slot uses.
+    fn next_nonce(&self, account: SubmitterAccount) -> u64 {
+        let mut nonce = account.pending_nonce.max(account.latest_nonce);
+        while self.slots.contains_key(&nonce) {
+            nonce = nonce.saturating_add(1);
+        }
+        nonce
+    }
+
+    fn fees(&self, base_fee: u128) -> Fees {
+        let priority_fee = self.config.priority_fee.min(self.config.fee_cap);
+        let max_fee = base_fee.saturating_mul(2).saturating_add(priority_fee);
+        Fees { max_fee: max_fee.min(self.config.fee_cap), priority_fee }
+    }
+
+    /// The adapter built a transaction: what must be durable before it is sent.
+    pub(crate) fn built(
+        &mut self,
+        nonce: u64,
+        raw: alloy_primitives::Bytes,
+        hash: alloy_primitives::B256,
+    ) -> Option<SentTransaction> {
+        let slot = self.slots.get_mut(&nonce)?;
+        let fees = slot.building.take()?;
+        let sent = SentTransaction { nonce, seq: slot.seq, raw, hash, fees };
+        slot.sent = Some(sent.clone());
+        Some(sent)
+    }
+
+    /// The adapter could not build it. A slot that never sent anything is free again.
+    pub(crate) fn not_built(&mut self, nonce: u64) -> Option<Seq> {
+        let slot = self.slots.get_mut(&nonce)?;
+        slot.building = None;
+        if slot.sent.is_some() {
+            return None;
+        }
+        self.slots.remove(&nonce)?.seq
+    }
+
+    /// What the slots need now, by the newest poll.
+    pub(crate) fn care(&mut self, head: &Head, now: Millis) -> Vec<Care> {
+        let Some(account) = head.submitter else { return Vec::new() };
+        let config = self.config;
+        let mut care: Vec<Care> = self
+            .slots
+            .values_mut()
+            .filter_map(|slot| slot.care(&config, head.base_fee, account, now))
+            .collect();
+        for action in &care {
+            if let Care::Used { nonce, .. } = action {
+                self.slots.remove(nonce);
+            }
+        }
+        care.extend(self.fill_gaps(account, head.base_fee, now));
+        care
+    }
+
+    /// A lost store or another process with the same key can leave a nonce that was taken once, is
+    /// in nobody's pool and in no slot: what stands above it would never be mined.
+    fn fill_gaps(&mut self, account: SubmitterAccount, base_fee: u128, now: Millis) -> Vec<Care> {
+        let first = account.pending_nonce.max(account.latest_nonce);
+        let last = self.slots.last_key_value().map_or(0, |(nonce, _)| *nonce);
+        let unused = (first..last).take(GAP_SCAN).filter(|nonce| !self.slots.contains_key(nonce));
+        let gaps: Vec<u64> = unused.take(self.config.in_flight_max).collect();
+        if gaps.is_empty() {
+            self.gap_since = None;
+            return Vec::new();
+        }
+        if !is_past(*self.gap_since.get_or_insert(now), self.config.replace_ms, now) {
+            return Vec::new();
+        }
+        self.gap_since = None;
+        let fees = self.fees(base_fee);
+        gaps.into_iter()
+            .map(|nonce| {
+                self.take(nonce, None, fees, now);
+                Care::Fill { nonce, fees }
+            })
+            .collect()
+    }
+}
+
+impl Slot {
+    fn care(
+        &mut self,
+        config: &SubmitterConfig,
+        base_fee: u128,
+        account: SubmitterAccount,
+        now: Millis,
+    ) -> Option<Care> {
+        let sent = self.sent.as_ref()?;
+        let (nonce, seq) = (sent.nonce, self.seq);
+        if nonce < account.final_nonce {
+            return Some(Care::Used { nonce, seq });
+        }
+        if nonce < account.latest_nonce || self.building.is_some() {
+            return None;
+        }
+        if is_past(*self.priced_at.get_or_insert(now), config.replace_ms, now) {
+            self.priced_at = Some(now);
+            if let Some(fees) = raised(sent.fees, base_fee, config.fee_cap) {
+                self.building = Some(fees);
+                self.sent_at = Some(now);
+                return Some(Care::Replace { nonce, seq, fees });
+            }
+        }
+        let due = self.sent_at.is_none_or(|at| is_past(at, config.rebroadcast_ms, now));
+        due.then(|| {
+            self.sent_at = Some(now);
+            Care::Rebroadcast(sent.clone())
+        })
+    }
+}
+
+fn is_past(since: Millis, pause_ms: u64, now: Millis) -> bool {
+    now >= since.plus(pause_ms)
+}
+
+/// A quarter more (nodes ask for a tenth), at least what the base fee calls for; `None` where the
+/// cap leaves no room for a replacement that nodes would take.
+fn raised(fees: Fees, base_fee: u128, cap: u128) -> Option<Fees> {
+    let more =
+        |fee: u128| fee.saturating_add(fee.checked_div(4).unwrap_or_default()).saturating_add(1);
+    let (least, priority_fee) = (more(fees.max_fee), more(fees.priority_fee));
+    let needed = base_fee.saturating_mul(2).saturating_add(priority_fee);
+    let max_fee = least.max(needed).min(cap);
+    (max_fee >= least && priority_fee <= max_fee).then_some(Fees { max_fee, priority_fee })
+}

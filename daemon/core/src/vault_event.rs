@@ -1,0 +1,134 @@
+//! The vault's ledger-relevant events, decoded.
+
+use crate::{
+    amount::TokenAmount,
+    asset::{LedgerId, Listing},
+    block::{BlockRef, Seq, UnixSeconds},
+};
+use alloy_primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
+
+/// One event and where the chain has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VaultLog {
+    /// The contract that emitted it; anybody else's is not ours.
+    pub emitter: Address,
+    /// Block it is in.
+    pub block: BlockRef,
+    /// Transaction it is in.
+    pub tx_hash: B256,
+    /// Index among all logs of the block.
+    pub log_index: u32,
+    /// The vault's number of it.
+    pub seq: Seq,
+    /// What happened.
+    pub event: VaultEvent,
+}
+
+/// What happened (`IVaultEvents`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VaultEvent {
+    /// Funds arrived for an owner.
+    Deposited(Deposit),
+    /// An owner asked for a withdrawal.
+    Requested(Request),
+    /// A withdrawal moved on; see [`Progress`].
+    Withdrawal(WithdrawalEvent),
+    /// A token can be deposited.
+    Listed(Listing),
+    /// A token's deposits stopped.
+    Delisted(LedgerId),
+    /// An owner took what a deferred payout left; the ledger posted it at the deferral.
+    Claimed,
+    /// An owner made an intent's nonce unusable.
+    NonceInvalidated,
+}
+
+/// A deposit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deposit {
+    /// Token.
+    pub token: Address,
+    /// Who is credited.
+    pub owner: Address,
+    /// Measured amount.
+    pub amount: TokenAmount,
+    /// The listing's ledger, as the event says.
+    pub ledger: LedgerId,
+}
+
+/// A request for a withdrawal, made on chain. Its nonce is the `seq` of the event, its fee 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// EIP-712 digest over all fields.
+    pub id: B256,
+    /// Whose balance pays.
+    pub owner: Address,
+    /// Who receives.
+    pub to: Address,
+    /// Token.
+    pub token: Address,
+    /// Amount to pay out.
+    pub amount: TokenAmount,
+    /// Nothing is paid after it.
+    pub deadline: UnixSeconds,
+    /// The listing's ledger, as the event says.
+    pub ledger: LedgerId,
+}
+
+/// A step of a withdrawal that exists already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WithdrawalEvent {
+    /// The withdrawal.
+    pub id: B256,
+    /// Request or intent.
+    pub origin: Origin,
+    /// For a request: its `seq`.
+    pub nonce: Seq,
+    /// The step.
+    pub progress: Progress,
+}
+
+/// How a withdrawal was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// On chain.
+    Request,
+    /// By a signed intent.
+    Intent,
+}
+
+/// The steps after the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Waits for the window of large payouts.
+    Queued,
+    /// Ended; see [`Outcome`].
+    Ended(Outcome),
+}
+
+/// How a withdrawal ended, on chain or by its deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The money reached the recipient.
+    Paid,
+    /// The push failed; the owner can claim the money. A payout for the ledger.
+    Deferred,
+    /// Refused by the signers' quorum, or vetoed.
+    Refused,
+    /// Closed after its deadline.
+    Cancelled,
+    /// A final block is past the deadline and the state, read at that block, still Requested:
+    /// the contract can never pay it any more.
+    Expired,
+}
+
+impl Outcome {
+    /// True if money left the vault.
+    #[must_use]
+    pub const fn is_payout(self) -> bool {
+        matches!(self, Self::Paid | Self::Deferred)
+    }
+}

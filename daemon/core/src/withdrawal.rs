@@ -1,0 +1,275 @@
+//! One withdrawal: what is known of it, and what has to happen next.
+
+use crate::{
+    amount::LedgerAmount,
+    block::{Millis, Seq},
+    vault_event::{Outcome, Request},
+};
+use alloy_primitives::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// A withdrawal that has not ended everywhere yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// `seq` of the request; also its nonce.
+    pub seq: Seq,
+    /// What was asked for.
+    pub request: Request,
+    /// The amount in ledger units.
+    pub ledger_amount: LedgerAmount,
+    /// What the ledger said.
+    pub reservation: Reservation,
+    /// True while the payout waits in the contract's queue.
+    pub queued: bool,
+    /// How it ended on chain, once final.
+    pub outcome: Option<Outcome>,
+    /// Signatures of the payout signers, once given; over payment or refusal, never both.
+    pub authorization: Option<Authorization>,
+    /// Where the work on it stands. Not persisted: what was under way is asked for again.
+    #[serde(skip)]
+    pub work: Work,
+}
+
+/// What the ledger said to the pending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reservation {
+    /// Not asked, or no answer yet.
+    #[default]
+    Unknown,
+    /// The pending stands.
+    Reserved,
+    /// Refused for good: the id is burnt.
+    Refused(RefusalReason),
+}
+
+/// Why a withdrawal is refused; numbered as in `IVaultTypes.RefusalReason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalReason {
+    /// The owner's balance did not cover it.
+    InsufficientFunds,
+    /// The owner's gate is closed.
+    AccountFrozen,
+    /// The owner's account id belongs to another address.
+    AddressMismatch,
+    /// The vault account does not hold as much.
+    VaultShort,
+}
+
+impl RefusalReason {
+    /// The number in the contract.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::InsufficientFunds => 1,
+            Self::AccountFrozen => 2,
+            Self::AddressMismatch => 3,
+            Self::VaultShort => 4,
+        }
+    }
+
+    /// A sentence for the person who asked.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::InsufficientFunds => "the balance in the ledger did not cover the amount",
+            Self::AccountFrozen => "the account is frozen; ask the operator why",
+            Self::AddressMismatch => "the account belongs to another address; ask the operator",
+            Self::VaultShort => "the vault's ledger account does not hold the amount",
+        }
+    }
+}
+
+/// What the signers are asked to sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Pay it.
+    Pay,
+    /// Refuse it.
+    Refuse(RefusalReason),
+}
+
+/// Signatures under a one-leaf root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authorization {
+    /// What was signed.
+    pub verdict: Verdict,
+    /// Signatures, ascending by signer address.
+    pub signatures: Vec<Bytes>,
+}
+
+/// What is under way for a withdrawal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// Its pending, confirmation, post or void is in the ledger pipeline.
+    Ledger,
+    /// Confirmed just now: the pending stands and nothing resolves it.
+    Confirmed,
+    /// The signers were asked.
+    Signing,
+    /// A transaction carries it.
+    Submitted,
+    /// The chain is asked for its state at a final block.
+    Reading,
+    /// Nothing before this time.
+    Backoff(Millis),
+}
+
+/// What has to happen next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: it is under way, or waits for the chain.
+    Wait,
+    /// Look the pending and its resolving ids up before anybody signs.
+    Confirm,
+    /// Ask the signers.
+    Authorize(Verdict),
+    /// Put the authorisation into a transaction.
+    Submit,
+    /// Post (true) or void (false) the pending.
+    Resolve(Outcome),
+    /// Nothing was reserved and the chain is done with it.
+    Forget,
+    /// Paid without a reservation: the world contradicts itself.
+    Contradiction(Outcome),
+}
+
+impl Withdrawal {
+    /// A request just seen.
+    #[must_use]
+    pub const fn requested(seq: Seq, request: Request, ledger_amount: LedgerAmount) -> Self {
+        Self {
+            seq,
+            request,
+            ledger_amount,
+            reservation: Reservation::Unknown,
+            queued: false,
+            outcome: None,
+            authorization: None,
+            work: Work::Ledger,
+        }
+    }
+
+    /// What has to happen next; a pure function of the record.
+    #[must_use]
+    pub fn next(&self, now: Millis) -> Next {
+        match self.work {
+            Work::Ledger | Work::Signing | Work::Submitted | Work::Reading
+                if self.outcome.is_none() =>
+            {
+                return Next::Wait;
+            }
+            Work::Ledger => return Next::Wait,
+            Work::Backoff(until) if now < until && self.outcome.is_none() => return Next::Wait,
+            Work::Idle
+            | Work::Confirmed
+            | Work::Signing
+            | Work::Submitted
+            | Work::Reading
+            | Work::Backoff(_) => {}
+        }
+        match (self.reservation, self.outcome) {
+            (Reservation::Unknown, _) => Next::Wait,
+            (Reservation::Reserved, Some(outcome)) => Next::Resolve(outcome),
+            (Reservation::Refused(_), Some(o)) if o.is_payout() => Next::Contradiction(o),
+            (Reservation::Refused(_), Some(_)) => Next::Forget,
+            (Reservation::Reserved, None) if self.queued => Next::Wait,
+            (Reservation::Reserved, None) => self.towards(Verdict::Pay),
+            (Reservation::Refused(reason), None) => self.towards(Verdict::Refuse(reason)),
+        }
+    }
+
+    fn towards(&self, verdict: Verdict) -> Next {
+        match &self.authorization {
+            Some(given) if given.verdict == verdict => Next::Submit,
+            Some(_) | None if self.work == Work::Confirmed => Next::Authorize(verdict),
+            Some(_) | None => Next::Confirm,
+        }
+    }
+
+    /// The verdict that its reservation calls for.
+    #[must_use]
+    pub const fn verdict(&self) -> Option<Verdict> {
+        match self.reservation {
+            Reservation::Unknown => None,
+            Reservation::Reserved => Some(Verdict::Pay),
+            Reservation::Refused(reason) => Some(Verdict::Refuse(reason)),
+        }
+    }
+
+    /// Where it stands, for people.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match (self.outcome, self.reservation) {
+            (Some(Outcome::Paid), _) => Status::Paid,
+            (Some(Outcome::Deferred), _) => Status::Deferred,
+            (Some(Outcome::Refused), _) => Status::Refused,
+            (Some(Outcome::Cancelled), _) => Status::Cancelled,
+            (Some(Outcome::Expired), _) => Status::Expired,
+            (None, Reservation::Unknown) => Status::Requested,
+            (None, Reservation::Refused(_)) => Status::Refusing,
+            (None, Reservation::Reserved) if self.queued => Status::Queued,
+            (None, Reservation::Reserved) => match (&self.authorization, self.work) {
+                (None, _) => Status::Reserved,
+                (Some(_), Work::Submitted) => Status::Submitted,
+                (Some(_), _) => Status::Authorized,
+            },
+        }
+    }
+}
+
+/// The states of a withdrawal, from core to page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Not seen, or not final on chain yet.
+    Pending,
+    /// Final on chain, not in the ledger yet.
+    Requested,
+    /// The amount is set aside in the ledger.
+    Reserved,
+    /// The payout signers signed.
+    Authorized,
+    /// The payout transaction is on its way.
+    Submitted,
+    /// A large payout waits for its window.
+    Queued,
+    /// Paid.
+    Paid,
+    /// The push failed; claimable.
+    Deferred,
+    /// The ledger refused; the refusal is on its way to the chain.
+    Refusing,
+    /// Refused on chain.
+    Refused,
+    /// Closed on chain after its deadline.
+    Cancelled,
+    /// Past its deadline; it can never be paid any more.
+    Expired,
+}
+
+impl Status {
+    /// What the person who asked should know.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Pending => "not final on chain yet",
+            Self::Requested => "the request is final; the ledger is asked to set the amount aside",
+            Self::Reserved => "the amount is set aside; the payout is being signed",
+            Self::Authorized => "the payout is signed; its transaction is being sent",
+            Self::Submitted => "the payout transaction is sent; waiting for its block",
+            Self::Queued => "a large payout: it waits for the contract's window",
+            Self::Paid => "the money reached the recipient",
+            Self::Deferred => "the recipient refused the money; the owner can claim it",
+            Self::Refusing => "the ledger refused it; the refusal is being written on chain",
+            Self::Refused => "refused; nothing was taken",
+            Self::Cancelled => "cancelled after its deadline; the amount is free again",
+            Self::Expired => "past its deadline unpaid; the amount is free again",
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! A story: a chain, a ledger, a store, a submitter's pool, and the core between them.
+//!
+//! Everything is answered honestly unless a test takes an order out ([`Story::run_until`]) and
+//! answers it by hand. Two promises are checked at every step: a transaction is durable before it
+//! is sent, and no checkpoint is ahead of the ledger.
+
+mod chain;
+mod ledger;
+
+pub(crate) use chain::*;
+pub(crate) use ledger::Ledger;
+
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use bridge_core::{
+    block::{Millis, Seq},
+    bridge::{Bridge, CannotStart, Config},
+    checkpoint::{Change, Checkpoint, Persisted},
+    command::{Call, ChainCommand, Command, LedgerCommand, Notice, PayoutCommand, TransactionPlan},
+    event::{ContractState, Event, LedgerEvent, PayoutEvent},
+    halt::Evidence,
+    id::{Identity, Instance, Kind, TransferId},
+    posting::WithdrawalIds,
+    submitter::SubmitterConfig,
+    transfer::NewTransfer,
+    vault_event::{Outcome, VaultEvent},
+    withdrawal::{Reservation, Verdict, Withdrawal},
+};
+use std::collections::{BTreeMap, VecDeque};
+
+pub(crate) const CHAIN_ID: u64 = 31_337;
+pub(crate) const VAULT: Address = Address::repeat_byte(0xaa);
+pub(crate) const ALICE: Address = Address::repeat_byte(0x01);
+pub(crate) const BOB: Address = Address::repeat_byte(0x02);
+
+pub(crate) const POLL_MS: u64 = 1_000;
+/// After so many polls nothing new comes.
+const POLLS_MAX: usize = 3;
+pub(crate) const CHECKPOINT_MS: u64 = 5_000;
+pub(crate) const BACKOFF_MS: u64 = 2_000;
+pub(crate) const REBROADCAST_MS: u64 = 30_000;
+pub(crate) const REPLACE_MS: u64 = 60_000;
+pub(crate) const SUSPICIONS: u32 = 3;
+pub(crate) const FEE_CAP: u128 = 1_000;
+
+pub(crate) struct Story {
+    pub(crate) bridge: Bridge,
+    pub(crate) config: Config,
+    pub(crate) now: Millis,
+    pub(crate) chain: Chain,
+    pub(crate) ledger: Ledger,
+    /// What is on disk.
+    pub(crate) store: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Orders that nobody has answered yet.
+    pub(crate) orders: VecDeque<Command>,
+    /// Every order ever given.
+    pub(crate) said: Vec<Command>,
+    pub(crate) notices: Vec<Notice>,
+    /// What the contract says of a withdrawal; `Requested` where nothing is written here.
+    pub(crate) states: BTreeMap<Seq, ContractState>,
+    /// The submitter's transactions: the newest bytes for each nonce.
+    pub(crate) pool: BTreeMap<u64, Bytes>,
+    pub(crate) plans: BTreeMap<u64, TransactionPlan>,
+}
+
+impl Story {
+    /// A vault with both tokens listed (numbers 1 and 2), a store and a ledger that are new.
+    pub(crate) fn new() -> Self {
+        let mut story = Self::unlisted();
+        story.mine(&[Happening::Listed(ETHX), Happening::Listed(USDX)]);
+        story.run();
+        story
+    }
+
+    /// A vault where nothing has happened yet.
+    pub(crate) fn unlisted() -> Self {
+        let chain = Chain::new();
+        let config = config(&chain);
+        Self {
+            bridge: Bridge::new(config.clone(), Persisted::default()).unwrap(),
+            config,
+            now: Millis(1_700_000_000_000),
+            chain,
+            ledger: Ledger::new(),
+            store: BTreeMap::new(),
+            orders: VecDeque::new(),
+            said: Vec::new(),
+            notices: Vec::new(),
+            states: BTreeMap::new(),
+            pool: BTreeMap::new(),
+            plans: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn instance(&self) -> Instance {
+        self.config.identity.key().instance().unwrap()
+    }
+
+    pub(crate) fn mine(&mut self, happenings: &[Happening]) -> Seq {
+        self.chain.mine(happenings)
+    }
+
+    pub(crate) fn pass(&mut self, ms: u64) {
+        self.now = self.now.plus(ms);
+    }
+
+    /// Time for a poll passes; then everything is answered until there is nothing left to answer.
+    pub(crate) fn run(&mut self) {
+        self.pass(POLL_MS);
+        self.apply(Event::Tick);
+        self.answer_all();
+    }
+
+    /// Mines one block and lets everybody react to it.
+    pub(crate) fn mine_and_run(&mut self, happenings: &[Happening]) -> Seq {
+        let seq = self.mine(happenings);
+        self.run();
+        seq
+    }
+
+    pub(crate) fn answer_all(&mut self) {
+        while let Some(order) = self.orders.pop_front() {
+            self.answer(order);
+        }
+    }
+
+    /// Runs until an order of this kind comes; takes it out unanswered.
+    pub(crate) fn run_until<T>(&mut self, pick: impl Fn(&Command) -> Option<T>) -> T {
+        for _ in 0..POLLS_MAX {
+            self.pass(POLL_MS);
+            self.apply(Event::Tick);
+            if let Some(picked) = self.answer_until(&pick) {
+                return picked;
+            }
+        }
+        panic!("the order never came")
+    }
+
+    pub(crate) fn answer_until<T>(&mut self, pick: impl Fn(&Command) -> Option<T>) -> Option<T> {
+        while let Some(order) = self.orders.pop_front() {
+            match pick(&order) {
+                Some(picked) => return Some(picked),
+                None => self.answer(order),
+            }
+        }
+        None
+    }
+
+    /// One step: what changes is durable before anything is done.
+    pub(crate) fn apply(&mut self, event: Event) {
+        let output = self.bridge.apply(event, self.now);
+        for change in &output.changes {
+            if let Change::Checkpoint(checkpoint) = change {
+                self.check_checkpoint(checkpoint);
+            }
+            match change.to_write() {
+                (key, Some(value)) => self.store.insert(key, value),
+                (key, None) => self.store.remove(&key),
+            };
+        }
+        for command in &output.commands {
+            if let Command::Payout(PayoutCommand::Broadcast { nonce, raw }) = command {
+                let durable = self.persisted().transactions;
+                assert!(durable.iter().any(|t| t.nonce == *nonce && t.raw == *raw));
+            }
+        }
+        self.said.extend(output.commands.iter().cloned());
+        self.orders.extend(output.commands);
+        self.notices.extend(output.notices);
+    }
+
+    /// Everything before the cursor of a checkpoint is in the ledger or in the store.
+    fn check_checkpoint(&self, checkpoint: &Checkpoint) {
+        let (from, to) = (self.chain.origin().number.plus(1), checkpoint.cursor.block.number);
+        if to < from {
+            return;
+        }
+        let request =
+            bridge_core::command::RangeRequest { from, to, all_headers: false, attempt: 0 };
+        for log in self.chain.range(request).logs {
+            let id = |kind| TransferId::chain_event(self.instance(), kind, log.seq);
+            let answered = match log.event {
+                VaultEvent::Deposited(d) => {
+                    checkpoint.blocked.contains_key(&d.ledger)
+                        || self.ledger.get(id(Kind::Deposit)).is_some()
+                }
+                VaultEvent::Requested(r) => {
+                    checkpoint.blocked.contains_key(&r.ledger)
+                        || self.ledger.get(id(Kind::Main)).is_some()
+                        || self
+                            .bridge
+                            .withdrawal(r.id)
+                            .is_none_or(|w| matches!(w.reservation, Reservation::Refused(_)))
+                }
+                VaultEvent::Withdrawal(_)
+                | VaultEvent::Listed(_)
+                | VaultEvent::Delisted(_)
+                | VaultEvent::Claimed
+                | VaultEvent::NonceInvalidated => true,
+            };
+            assert!(answered, "checkpoint {:?} is ahead of event {}", checkpoint.cursor, log.seq);
+        }
+    }
+
+    pub(crate) fn answer(&mut self, order: Command) {
+        let event = match order {
+            Command::Chain(ChainCommand::Poll { anchor }) => Event::Head(self.chain.head(anchor)),
+            Command::Chain(ChainCommand::FetchRange(request)) => {
+                Event::Range(self.chain.range(request))
+            }
+            Command::Chain(ChainCommand::ReadState { seq, block, .. }) => {
+                let state = self.states.get(&seq).copied().unwrap_or(ContractState::Requested);
+                Event::State { seq, block: block.number, state: Some(state) }
+            }
+            Command::Ledger(command) => Event::Ledger(self.ledger.execute(&command)),
+            Command::Payout(PayoutCommand::Authorize { seq, verdict, .. }) => {
+                let signatures = vec![Bytes::from_static(b"signature")];
+                Event::Payout(PayoutEvent::Authorized { seq, verdict, signatures })
+            }
+            Command::Payout(PayoutCommand::Build(plan)) => Event::Payout(self.build(plan)),
+            Command::Payout(PayoutCommand::Broadcast { nonce, raw }) => {
+                self.pool.insert(nonce, raw);
+                return;
+            }
+        };
+        self.apply(event);
+    }
+
+    pub(crate) fn build(&mut self, plan: TransactionPlan) -> PayoutEvent {
+        let nonce = plan.nonce;
+        let raw = Bytes::from(format!("{plan:?}").into_bytes());
+        self.plans.insert(nonce, plan);
+        PayoutEvent::Built { nonce, hash: keccak256(&raw), raw }
+    }
+
+    /// A block with what the submitter's pool does, in the order of nonces.
+    pub(crate) fn mine_pool(&mut self) -> Seq {
+        let mut happenings = Vec::new();
+        while self.pool.remove(&self.chain.account.final_nonce).is_some() {
+            let plan = &self.plans[&self.chain.account.final_nonce];
+            if let Call::Withdrawal { seq, authorization, .. } = &plan.call {
+                happenings.push(match authorization.verdict {
+                    Verdict::Pay => ended(*seq, Outcome::Paid),
+                    Verdict::Refuse(_) => ended(*seq, Outcome::Refused),
+                });
+            }
+            self.use_nonce();
+        }
+        self.mine(&happenings)
+    }
+
+    /// One more nonce of the submitter is used, finally.
+    pub(crate) fn use_nonce(&mut self) {
+        let account = &mut self.chain.account;
+        account.final_nonce += 1;
+        account.latest_nonce = account.final_nonce;
+        account.pending_nonce = account.pending_nonce.max(account.final_nonce);
+    }
+
+    pub(crate) fn persisted(&self) -> Persisted {
+        let mut persisted = Persisted::default();
+        for (key, value) in &self.store {
+            persisted.read(key, value).unwrap();
+        }
+        persisted
+    }
+
+    /// The process dies and starts again on its store.
+    pub(crate) fn restart(&mut self) {
+        self.bridge = Bridge::new(self.config.clone(), self.persisted()).unwrap();
+        self.orders.clear();
+    }
+
+    /// As [`Story::restart`], without its store.
+    pub(crate) fn restart_with_nothing(&mut self) {
+        self.store.clear();
+        self.restart();
+    }
+
+    pub(crate) fn try_start(&self, config: Config) -> Result<Bridge, CannotStart> {
+        Bridge::new(config, self.persisted())
+    }
+
+    pub(crate) fn withdrawal(&self, seq: Seq) -> Option<&Withdrawal> {
+        self.bridge.withdrawals().find(|w| w.seq == seq)
+    }
+
+    pub(crate) fn ids(&self, seq: Seq) -> WithdrawalIds {
+        WithdrawalIds::of(self.instance(), seq)
+    }
+
+    /// The post or void of a withdrawal in the ledger.
+    pub(crate) fn resolution(&self, seq: Seq) -> Option<&NewTransfer> {
+        self.ledger.get(self.ids(seq).resolve)
+    }
+
+    pub(crate) fn has_deposit(&self, seq: Seq) -> bool {
+        let id = TransferId::chain_event(self.instance(), Kind::Deposit, seq);
+        self.ledger.get(id).is_some()
+    }
+
+    /// Holds while nothing contradicts itself and everything final is taken in.
+    pub(crate) fn assert_well(&self) {
+        assert_eq!(self.bridge.halted(), None);
+        assert!(self.bridge.is_up_to_date(), "{:?}", self.bridge.summary());
+    }
+
+    pub(crate) fn assert_halted(&self, is_it: impl Fn(Evidence) -> bool) {
+        let evidence = self.bridge.halted().expect("it must halt");
+        assert!(is_it(evidence), "{evidence:?}");
+        assert_eq!(self.persisted().halt, Some(evidence), "a halt is durable");
+    }
+
+    /// Transfers of all `create_transfers` ordered since `said` had this length.
+    pub(crate) fn transfers_said_since(&self, start: usize) -> Vec<NewTransfer> {
+        self.said[start..].iter().filter_map(create_transfers).flat_map(|(_, t)| t).collect()
+    }
+}
+
+fn config(chain: &Chain) -> Config {
+    Config {
+        identity: Identity {
+            chain_id: CHAIN_ID,
+            genesis: chain.origin().hash,
+            vault: VAULT,
+            code_hash: B256::repeat_byte(3),
+            deploy_block_hash: B256::repeat_byte(4),
+        },
+        origin: chain.origin(),
+        poll_interval_ms: POLL_MS,
+        range_blocks_max: 1_000,
+        range_events_max: 1_000,
+        suspicions_max: SUSPICIONS,
+        batch_max: 8189,
+        queue_max: 10_000,
+        open_withdrawals_max: 10_000,
+        checkpoint_interval_ms: CHECKPOINT_MS,
+        work_backoff_ms: BACKOFF_MS,
+        submitter: Some(SubmitterConfig {
+            in_flight_max: 4,
+            priority_fee: 10,
+            fee_cap: FEE_CAP,
+            rebroadcast_ms: REBROADCAST_MS,
+            replace_ms: REPLACE_MS,
+        }),
+    }
+}
+
+/// Picks requests to the ledger.
+pub(crate) fn ledger_command(command: &Command) -> Option<LedgerCommand> {
+    if let Command::Ledger(command) = command { Some(command.clone()) } else { None }
+}
+
+/// Picks `create_transfers`.
+pub(crate) fn create_transfers(
+    command: &Command,
+) -> Option<(bridge_core::command::RequestId, Vec<NewTransfer>)> {
+    match ledger_command(command)? {
+        LedgerCommand::CreateTransfers { request, transfers } => Some((request, transfers)),
+        LedgerCommand::CreateAccounts { .. } | LedgerCommand::LookupTransfers { .. } => None,
+    }
+}
+
+/// Picks lookups.
+pub(crate) fn lookup(command: &Command) -> Option<LedgerCommand> {
+    ledger_command(command).filter(|c| matches!(c, LedgerCommand::LookupTransfers { .. }))
+}
+
+/// Picks range requests.
+pub(crate) fn fetch(command: &Command) -> Option<bridge_core::command::RangeRequest> {
+    if let Command::Chain(ChainCommand::FetchRange(r)) = command { Some(*r) } else { None }
+}
+
+/// Picks polls.
+pub(crate) fn poll(command: &Command) -> Option<bridge_core::block::BlockNumber> {
+    if let Command::Chain(ChainCommand::Poll { anchor }) = command { Some(*anchor) } else { None }
+}
+
+/// Picks state reads.
+pub(crate) fn read_state(command: &Command) -> Option<(Seq, bridge_core::block::BlockRef)> {
+    if let Command::Chain(ChainCommand::ReadState { seq, block, .. }) = command {
+        Some((*seq, *block))
+    } else {
+        None
+    }
+}
+
+/// Picks questions to the signers.
+pub(crate) fn authorize(command: &Command) -> Option<(Seq, Verdict)> {
+    if let Command::Payout(PayoutCommand::Authorize { seq, verdict, .. }) = command {
+        Some((*seq, *verdict))
+    } else {
+        None
+    }
+}
+
+/// Picks transactions to build.
+pub(crate) fn build(command: &Command) -> Option<TransactionPlan> {
+    if let Command::Payout(PayoutCommand::Build(plan)) = command {
+        Some(plan.clone())
+    } else {
+        None
+    }
+}
+
+/// A reply that got lost.
+pub(crate) fn unknown(request: bridge_core::command::RequestId) -> Event {
+    Event::Ledger(LedgerEvent::Unknown { request })
+}

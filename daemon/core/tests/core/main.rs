@@ -1,0 +1,19 @@
+//! The core from outside: golden vectors, and stories told through `Bridge::apply`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    reason = "tests may fail loudly"
+)]
+
+mod common;
+mod deposits;
+mod ledger_trouble;
+mod node_trouble;
+mod payouts;
+mod records;
+mod restarts;
+mod vectors;
+mod withdrawals;

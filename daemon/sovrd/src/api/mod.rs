@@ -1,0 +1,136 @@
+//! HTTP: health, metrics, status, and where a transfer is. Reads only.
+
+pub mod problem;
+pub mod reference;
+pub mod transfers;
+
+use crate::{chain::node::Node, config, engine::Inbox, ledger::client::Ledger, metrics::Metrics};
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bridge_core::{id::Instance, status::Summary};
+use problem::Problem;
+use serde::Serialize;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// The ledger must have answered within this time to count as alive.
+const LEDGER_SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// What the handlers read from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The chain, for what is not final yet and for evidence.
+    pub node: Node,
+    /// The ledger: the state of record.
+    pub ledger: Arc<Ledger>,
+    /// The core, for open withdrawals.
+    pub inbox: Inbox,
+    /// The newest summary.
+    pub summary: watch::Receiver<Arc<Summary>>,
+    /// All metrics.
+    pub metrics: Arc<Metrics>,
+    /// The chain's configuration.
+    pub chain: Arc<config::Chain>,
+    /// The instance number.
+    pub instance: Instance,
+}
+
+/// All routes.
+pub fn router(sources: Sources) -> Router {
+    Router::new()
+        .route("/live", get(|| async { "alive\n" }))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/v1/status", get(status))
+        .route("/v1/transfers/{reference}", get(transfers))
+        .fallback(|uri: Uri| async move {
+            Problem::not_found(format!(
+                "{} is not served; there are /live, /ready, /metrics, /v1/status and \
+                 /v1/transfers/{{reference}}",
+                uri.path()
+            ))
+        })
+        .with_state(sources)
+}
+
+impl Sources {
+    fn now(&self) -> Arc<Summary> {
+        self.summary.borrow().clone()
+    }
+
+    fn not_ready_because(&self) -> Vec<String> {
+        let summary = self.now();
+        let mut reasons = Vec::new();
+        if let Some(evidence) = summary.halted {
+            reasons.push(format!("halted: {evidence}; see sovrd status"));
+        }
+        match (summary.final_block, summary.up_to_date) {
+            (None, _) => reasons.push("the node has not answered yet".to_owned()),
+            (Some(block), false) => reasons.push(format!(
+                "catching up: block {} of {block} is in the ledger",
+                summary.acknowledged.block.number
+            )),
+            (Some(_), true) => {}
+        }
+        if self.ledger.silent_for().is_none_or(|silent| silent > LEDGER_SILENCE_MAX) {
+            reasons.push("the ledger does not answer".to_owned());
+        }
+        reasons
+    }
+}
+
+async fn ready(State(sources): State<Sources>) -> Response {
+    let reasons = sources.not_ready_because();
+    if reasons.is_empty() {
+        (StatusCode::OK, "ready\n").into_response()
+    } else {
+        Problem::not_ready(&reasons).into_response()
+    }
+}
+
+async fn metrics(State(sources): State<Sources>) -> Response {
+    const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    match sources.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
+        Err(error) => Problem::unavailable(error.to_string()).into_response(),
+    }
+}
+
+/// `/v1/status`
+#[derive(Debug, Serialize)]
+struct StatusPage {
+    ready: bool,
+    waiting_for: Vec<String>,
+    chain_id: u64,
+    vault: alloy::primitives::Address,
+    ledger_silent_ms: Option<u128>,
+    #[serde(flatten)]
+    core: Summary,
+}
+
+async fn status(State(sources): State<Sources>) -> Json<StatusPage> {
+    let waiting_for = sources.not_ready_because();
+    Json(StatusPage {
+        ready: waiting_for.is_empty(),
+        waiting_for,
+        chain_id: sources.chain.chain_id,
+        vault: sources.chain.vault,
+        ledger_silent_ms: sources.ledger.silent_for().map(|d| d.as_millis()),
+        core: sources.now().as_ref().clone(),
+    })
+}
+
+async fn transfers(
+    State(sources): State<Sources>,
+    Path(reference): Path<String>,
+) -> Result<Json<transfers::Answer>, Problem> {
+    let reference = reference
+        .parse()
+        .map_err(|e: reference::NotAReference| Problem::bad_request(e.to_string()))?;
+    transfers::find(&sources, reference).await.map(Json)
+}

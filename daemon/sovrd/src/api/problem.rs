@@ -1,0 +1,72 @@
+//! Errors of the API: RFC 9457 problem documents with stable types.
+
+use axum::{
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+/// A problem document.
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    /// Stable name of the kind of problem.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The kind, for people.
+    title: &'static str,
+    /// HTTP status.
+    status: u16,
+    /// This very case: which field, what was wrong, what would be right.
+    detail: String,
+}
+
+impl Problem {
+    /// The request cannot be understood.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self {
+            kind: "urn:sovr:problem:bad-request",
+            title: "The request cannot be understood",
+            status: 400,
+            detail: detail.into(),
+        }
+    }
+
+    /// There is no such page.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self {
+            kind: "urn:sovr:problem:not-found",
+            title: "There is no such page",
+            status: 404,
+            detail: detail.into(),
+        }
+    }
+
+    /// Something outside does not answer now.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self {
+            kind: "urn:sovr:problem:unavailable",
+            title: "Not available right now; try again",
+            status: 503,
+            detail: detail.into(),
+        }
+    }
+
+    /// The daemon is not ready to be relied upon.
+    pub fn not_ready(reasons: &[String]) -> Self {
+        Self {
+            kind: "urn:sovr:problem:not-ready",
+            title: "Not ready",
+            status: 503,
+            detail: reasons.join("; "),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_string(&self).unwrap_or_default();
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        (status, kind, body).into_response()
+    }
+}

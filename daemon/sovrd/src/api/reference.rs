@@ -1,0 +1,68 @@
+//! How things are named from outside.
+
+use alloy::primitives::{Address, B256};
+use bridge_core::block::Seq;
+use std::str::FromStr;
+
+/// A thing somebody asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// `deposit:17`: the vault's number of it.
+    Deposit(Seq),
+    /// `withdrawal:0x…`: its id.
+    Withdrawal(B256),
+    /// `tx:0x…`: everything the vault did in a transaction.
+    Transaction(B256),
+    /// `address:0x…`: everything of an owner.
+    Address(Address),
+}
+
+/// Not a reference.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "reference: {0:?} is not deposit:<number>, withdrawal:<0x and 64 hex digits>, \
+     tx:<0x and 64 hex digits> or address:<0x and 40 hex digits>"
+)]
+pub struct NotAReference(String);
+
+impl FromStr for Reference {
+    type Err = NotAReference;
+
+    fn from_str(text: &str) -> Result<Self, NotAReference> {
+        // What came in is told back, but never more of it than a reference is long.
+        let wrong = || NotAReference(text.chars().take(96).collect());
+        let (kind, value) = text.split_once(':').ok_or_else(wrong)?;
+        match kind {
+            "deposit" => {
+                let seq: u64 = value.parse().map_err(|_| wrong())?;
+                if seq == 0 { Err(wrong()) } else { Ok(Self::Deposit(Seq(seq))) }
+            }
+            "withdrawal" => hex(value).map(Self::Withdrawal).ok_or_else(wrong),
+            "tx" => hex(value).map(Self::Transaction).ok_or_else(wrong),
+            "address" => hex(value).map(Self::Address).ok_or_else(wrong),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+fn hex<T: FromStr>(value: &str) -> Option<T> {
+    value.starts_with("0x").then(|| value.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_read_strictly() {
+        assert_eq!("deposit:17".parse::<Reference>().unwrap(), Reference::Deposit(Seq(17)));
+        let id = B256::repeat_byte(0xab);
+        let text = format!("withdrawal:{id}");
+        assert_eq!(text.parse::<Reference>().unwrap(), Reference::Withdrawal(id));
+        for wrong in ["", "deposit:", "deposit:0", "deposit:-1", "tx:12", "withdrawal:abcd", "x:1"]
+        {
+            let error = wrong.parse::<Reference>().unwrap_err().to_string();
+            assert!(error.contains("is not deposit:<number>"), "{error}");
+        }
+    }
+}

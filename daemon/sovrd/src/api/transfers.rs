@@ -1,0 +1,355 @@
+//! Where a deposit or withdrawal is: the chain and the ledger asked side by side.
+//!
+//! Nothing is remembered for this: both are the states of record. What is not known yet is
+//! `pending`, never an error.
+
+use super::{Sources, problem::Problem, reference::Reference};
+use crate::chain::bindings;
+use alloy::{
+    primitives::{Address, B256},
+    rpc::types::Filter,
+    sol_types::SolEvent,
+};
+use bridge_core::{
+    block::{BlockNumber, FinalityPolicy, Seq},
+    id::{Kind, TransferId},
+    posting::WithdrawalIds,
+    transfer::{FoundPhase, FoundTransfer},
+    vault_event::{Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog},
+    withdrawal::{Reservation, Status, Withdrawal},
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Items in one answer; the newest are kept.
+const ITEMS_MAX: usize = 100;
+
+/// What was found for a reference.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    /// Oldest first.
+    items: Vec<Item>,
+    /// True if older items were left out.
+    truncated: bool,
+}
+
+/// One deposit or withdrawal.
+#[derive(Debug, Serialize)]
+struct Item {
+    #[serde(rename = "ref")]
+    reference: String,
+    kind: &'static str,
+    state: State,
+    /// What this state means, for the person who waits.
+    sentence: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chain: Option<ChainSide>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger: Option<LedgerSide>,
+}
+
+/// States of both kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+enum State {
+    Deposit(DepositState),
+    Withdrawal(Status),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum DepositState {
+    Pending,
+    Cleared,
+}
+
+#[derive(Debug, Serialize)]
+struct ChainSide {
+    seq: Seq,
+    owner: Address,
+    token: Address,
+    /// Token units.
+    amount: String,
+    tx_hash: B256,
+    block: BlockNumber,
+    confirmations: Confirmations,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome_tx_hash: Option<B256>,
+}
+
+#[derive(Debug, Serialize)]
+struct Confirmations {
+    have: u64,
+    /// A number, or the tag that decides.
+    need: String,
+}
+
+#[derive(Debug, Serialize)]
+struct LedgerSide {
+    transfer_id: String,
+    debit_account: String,
+    credit_account: String,
+    /// Ledger units.
+    amount: String,
+    /// Nanoseconds since 1970, the ledger's clock.
+    timestamp_ns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved: Option<&'static str>,
+}
+
+/// A withdrawal's events on chain.
+#[derive(Debug, Default)]
+struct Story {
+    request: Option<(VaultLog, Request)>,
+    end: Option<(VaultLog, Outcome)>,
+}
+
+/// Finds everything a reference names.
+///
+/// # Errors
+/// If the node or the ledger does not answer.
+pub(super) async fn find(sources: &Sources, reference: Reference) -> Result<Answer, Problem> {
+    let mut logs = logs(sources, reference).await?;
+    let truncated = logs.len() > ITEMS_MAX;
+    logs.drain(..logs.len().saturating_sub(ITEMS_MAX));
+    let found = ledger_side(sources, reference, &logs).await?;
+    let mut items = Vec::new();
+    let mut stories: BTreeMap<B256, Story> = BTreeMap::new();
+    for log in &logs {
+        match &log.event {
+            VaultEvent::Deposited(deposit) => {
+                items.push(deposit_item(sources, log.seq, Some((log, deposit)), &found));
+            }
+            VaultEvent::Requested(request) => {
+                stories.entry(request.id).or_default().request = Some((*log, *request));
+            }
+            VaultEvent::Withdrawal(event) => {
+                if let Progress::Ended(outcome) = event.progress {
+                    stories.entry(event.id).or_default().end = Some((*log, outcome));
+                }
+            }
+            VaultEvent::Listed(_)
+            | VaultEvent::Delisted(_)
+            | VaultEvent::Claimed
+            | VaultEvent::NonceInvalidated => {}
+        }
+    }
+    match reference {
+        Reference::Deposit(seq) if items.is_empty() => {
+            items.push(deposit_item(sources, seq, None, &found));
+        }
+        Reference::Withdrawal(id) => {
+            stories.entry(id).or_default();
+        }
+        Reference::Deposit(_) | Reference::Transaction(_) | Reference::Address(_) => {}
+    }
+    for (id, story) in stories {
+        let open = sources.inbox.ask(move |core| core.withdrawal(id).cloned()).await.flatten();
+        items.push(withdrawal_item(sources, id, &story, open.as_ref(), &found));
+    }
+    Ok(Answer { items, truncated })
+}
+
+/// The vault's events that a reference names, as the chain shows them now, final or not.
+async fn logs(sources: &Sources, reference: Reference) -> Result<Vec<VaultLog>, Problem> {
+    let from = sources.chain.deploy_block;
+    let unavailable = |e: crate::chain::node::ReadError| {
+        Problem::unavailable(format!("the node did not answer: {e}"))
+    };
+    let node = &sources.node;
+    let filter = match reference {
+        Reference::Deposit(seq) => Filter::new()
+            .event_signature(bindings::abi::IVault::Deposited::SIGNATURE_HASH)
+            .topic1(B256::from(alloy::primitives::U256::from(seq.0))),
+        Reference::Withdrawal(id) => Filter::new().topic1(id),
+        Reference::Address(owner) => Filter::new().topic3(owner.into_word()),
+        Reference::Transaction(hash) => {
+            let receipt = node.receipt(hash).await.map_err(unavailable)?;
+            let Some(receipt) = receipt else { return Ok(Vec::new()) };
+            let logs = receipt.inner.logs().iter().filter(|l| l.address() == sources.chain.vault);
+            let decode = |log| bindings::decode(log).ok().flatten();
+            return Ok(logs.filter_map(decode).collect());
+        }
+    };
+    node.logs_with(from, filter).await.map_err(unavailable)
+}
+
+type Found = BTreeMap<TransferId, FoundTransfer>;
+
+/// All transfers that the logs, or the bare reference, stand for; one lookup.
+async fn ledger_side(
+    sources: &Sources,
+    reference: Reference,
+    logs: &[VaultLog],
+) -> Result<Found, Problem> {
+    let instance = sources.instance;
+    let mut ids = Vec::new();
+    if let Reference::Deposit(seq) = reference {
+        ids.push(TransferId::chain_event(instance, Kind::Deposit, seq));
+    }
+    for log in logs {
+        match &log.event {
+            VaultEvent::Deposited(_) => {
+                ids.push(TransferId::chain_event(instance, Kind::Deposit, log.seq));
+            }
+            VaultEvent::Requested(_) => ids.extend(pair(sources, log.seq)),
+            VaultEvent::Withdrawal(e) if e.origin == Origin::Request => {
+                ids.extend(pair(sources, e.nonce));
+            }
+            VaultEvent::Withdrawal(_)
+            | VaultEvent::Listed(_)
+            | VaultEvent::Delisted(_)
+            | VaultEvent::Claimed
+            | VaultEvent::NonceInvalidated => {}
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(Found::new());
+    }
+    let found = sources.ledger.lookup_transfers(&ids).await;
+    let found =
+        found.map_err(|e| Problem::unavailable(format!("the ledger did not answer: {e}")))?;
+    Ok(found.into_iter().map(|t| (t.id, t)).collect())
+}
+
+fn pair(sources: &Sources, seq: Seq) -> [TransferId; 2] {
+    let ids = WithdrawalIds::of(sources.instance, seq);
+    [ids.main, ids.resolve]
+}
+
+fn deposit_item(
+    sources: &Sources,
+    seq: Seq,
+    log: Option<(&VaultLog, &Deposit)>,
+    found: &Found,
+) -> Item {
+    let id = TransferId::chain_event(sources.instance, Kind::Deposit, seq);
+    let transfer = found.get(&id);
+    let (state, sentence) = match (transfer, log) {
+        (Some(_), _) => (DepositState::Cleared, "cleared in the ledger; it is final".to_owned()),
+        (None, Some((log, _))) => {
+            let c = confirmations(sources, log.block.number);
+            let sentence = format!("waiting for finality: {} of {}", c.have, c.need);
+            (DepositState::Pending, sentence)
+        }
+        (None, None) => {
+            (DepositState::Pending, "not seen in a block yet; ask again in a moment".to_owned())
+        }
+    };
+    Item {
+        reference: format!("deposit:{seq}"),
+        kind: "deposit",
+        state: State::Deposit(state),
+        sentence,
+        chain: log.map(|(log, d)| chain_side(sources, log, d.owner, d.token, d.amount.0, None)),
+        ledger: transfer.map(|t| ledger_entry(t, None)),
+    }
+}
+
+fn withdrawal_item(
+    sources: &Sources,
+    id: B256,
+    story: &Story,
+    open: Option<&Withdrawal>,
+    found: &Found,
+) -> Item {
+    let seq = story.request.as_ref().map(|(log, _)| log.seq).or_else(|| open.map(|w| w.seq));
+    let ids = seq.map(|seq| WithdrawalIds::of(sources.instance, seq));
+    let main = ids.and_then(|ids| found.get(&ids.main));
+    let resolve = ids.and_then(|ids| found.get(&ids.resolve));
+    let end = story.end.as_ref();
+    let status = withdrawal_status(open, end.map(|(_, outcome)| *outcome), resolve);
+    let sentence = match (&story.request, open.map(|w| w.reservation)) {
+        (None, _) => "not seen in a block yet; ask again in a moment".to_owned(),
+        (Some(_), Some(Reservation::Refused(reason))) => {
+            format!("{}: {}", status.sentence(), reason.sentence())
+        }
+        (Some((log, _)), None) if end.is_none() && resolve.is_none() => {
+            let c = confirmations(sources, log.block.number);
+            format!("waiting for finality: {} of {}", c.have, c.need)
+        }
+        (Some(_), _) => status.sentence().to_owned(),
+    };
+    let chain = story
+        .request
+        .as_ref()
+        .map(|(log, r)| chain_side(sources, log, r.owner, r.token, r.amount.0, end));
+    Item {
+        reference: format!("withdrawal:{id}"),
+        kind: "withdrawal",
+        state: State::Withdrawal(status),
+        sentence,
+        chain,
+        ledger: main.map(|t| ledger_entry(t, resolve)),
+    }
+}
+
+/// The core knows open withdrawals best; of ended ones chain and ledger tell.
+fn withdrawal_status(
+    open: Option<&Withdrawal>,
+    end: Option<Outcome>,
+    resolve: Option<&FoundTransfer>,
+) -> Status {
+    if let Some(open) = open {
+        return open.status();
+    }
+    match (end, resolve.map(|t| t.phase)) {
+        (Some(Outcome::Paid), _) => Status::Paid,
+        (Some(Outcome::Deferred), _) => Status::Deferred,
+        (Some(Outcome::Refused), _) => Status::Refused,
+        (Some(Outcome::Cancelled), _) => Status::Cancelled,
+        (Some(Outcome::Expired), _) | (None, Some(FoundPhase::Void)) => Status::Expired,
+        (None, _) => Status::Pending,
+    }
+}
+
+fn chain_side(
+    sources: &Sources,
+    log: &VaultLog,
+    owner: Address,
+    token: Address,
+    amount: u128,
+    end: Option<&(VaultLog, Outcome)>,
+) -> ChainSide {
+    ChainSide {
+        seq: log.seq,
+        owner,
+        token,
+        amount: amount.to_string(),
+        tx_hash: log.tx_hash,
+        block: log.block.number,
+        confirmations: confirmations(sources, log.block.number),
+        outcome: end.map(|(_, outcome)| *outcome),
+        outcome_tx_hash: end.map(|(log, _)| log.tx_hash),
+    }
+}
+
+fn confirmations(sources: &Sources, block: BlockNumber) -> Confirmations {
+    let latest = sources.now().latest_block.unwrap_or_default();
+    let have = latest.plus(1).minus(block.0).0;
+    let need = match sources.chain.finality {
+        FinalityPolicy::Confirmations(n) => n.to_string(),
+        FinalityPolicy::Safe => "the node's safe tag".to_owned(),
+        FinalityPolicy::Finalized => "the node's finalized tag".to_owned(),
+    };
+    Confirmations { have, need }
+}
+
+fn ledger_entry(transfer: &FoundTransfer, resolve: Option<&FoundTransfer>) -> LedgerSide {
+    LedgerSide {
+        transfer_id: transfer.id.to_string(),
+        debit_account: transfer.debit.to_string(),
+        credit_account: transfer.credit.to_string(),
+        amount: transfer.amount.to_string(),
+        timestamp_ns: transfer.timestamp_ns,
+        resolved: resolve.map(|r| match r.phase {
+            FoundPhase::Post => "posted",
+            FoundPhase::Void => "voided",
+            FoundPhase::Direct | FoundPhase::Pending => "unknown",
+        }),
+    }
+}

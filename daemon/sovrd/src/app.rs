@@ -1,0 +1,227 @@
+//! Wiring: opens everything, spawns every task, waits for the end. The only place that spawns
+//! long-lived tasks.
+
+use crate::{
+    api::{self, Sources},
+    chain::{self, node::Node},
+    config::{self, Config},
+    engine::{self, Engine, Handles},
+    exit::Failure,
+    identity::{self, Vault},
+    ledger::{self, client::Ledger},
+    metrics::Metrics,
+    payouts::{self, Payouts, keys},
+    store::{SledStore, StoreError},
+};
+use alloy::primitives::{Address, B256};
+use bridge_core::{
+    block::{BlockNumber, BlockRef},
+    bridge::{Bridge, CannotStart, Config as CoreConfig},
+    checkpoint::Persisted,
+    id::{AccountId, Identity},
+    submitter::SubmitterConfig,
+};
+use std::{future::IntoFuture, sync::Arc};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+    task::JoinSet,
+};
+use tracing::{error, info};
+
+/// Events in a range above which ranges shrink.
+const RANGE_EVENTS_MAX: u64 = 20_000;
+/// Operations before the ledger above which no more are fetched.
+const QUEUE_MAX: usize = 65_536;
+/// Open withdrawals above which no more events are fetched.
+const OPEN_WITHDRAWALS_MAX: usize = 1_000_000;
+/// Longest time between two checkpoints while there is something new.
+const CHECKPOINT_INTERVAL_MS: u64 = 500;
+/// Pause before work on a withdrawal is tried again.
+const WORK_BACKOFF_MS: u64 = 2_000;
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// Whatever ends it, with its exit code.
+pub async fn run(config: Config) -> Result<(), Failure> {
+    let store = SledStore::open(&config.store).map_err(store_failure)?;
+    let persisted = store.load().map_err(store_failure)?;
+    let node = Node::new(&config.chain)
+        .map_err(|e| Failure::configuration(format!("chain.rpc_url: {e}")))?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|e| {
+        Failure::configuration(format!("api.listen {}: {e}; use a free port", config.listen))
+    })?;
+    let vault = identity::of_vault(&node, &config.chain).await?;
+    let payouts = open_payouts(&config, &vault, &node)?;
+    let metrics = Arc::new(Metrics::new());
+    let ledger = Ledger::new(&config.ledger, metrics.clone())
+        .map_err(|e| Failure::configuration(format!("ledger.addresses: {e}")))?;
+    let ledger = Arc::new(ledger);
+    identity::claim_ledger(&ledger, &vault, &config).await?;
+    let bridge = build_core(&config, &vault, persisted)?;
+    let (engine, handles) = Engine::new(bridge, store, metrics.clone());
+    let sources = Sources {
+        node: node.clone(),
+        ledger: ledger.clone(),
+        inbox: handles.inbox.clone(),
+        summary: handles.summary.clone(),
+        metrics: metrics.clone(),
+        chain: Arc::new(config.chain.clone()),
+        instance: vault.instance,
+    };
+    let parts = Parts { config, vault, node, payouts, ledger, metrics };
+    supervise(engine, handles, parts, listener, sources).await
+}
+
+struct Parts {
+    config: Config,
+    vault: Vault,
+    node: Node,
+    payouts: Option<Payouts>,
+    ledger: Arc<Ledger>,
+    metrics: Arc<Metrics>,
+}
+
+async fn supervise(
+    engine: Engine,
+    handles: Handles,
+    parts: Parts,
+    listener: TcpListener,
+    sources: Sources,
+) -> Result<(), Failure> {
+    let Handles { inbox, orders, summary } = handles;
+    let (ended, engine_ended) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || {
+            let _main_is_gone = ended.send(engine.run());
+        })
+        .map_err(|e| Failure::transient(format!("no thread for the engine: {e}")))?;
+
+    let mut tasks = JoinSet::new();
+    let address = parts.payouts.as_ref().map(|p| p.submitter.address());
+    tasks.spawn(chain::run(parts.node, address, orders.chain, inbox.clone()));
+    let ledger = parts.ledger;
+    tasks.spawn(ledger::run(ledger.clone(), parts.metrics, orders.ledger, inbox.clone()));
+    tasks.spawn(ledger.heartbeat(sentinel(&parts.vault)));
+    if let Some(payouts) = parts.payouts {
+        tasks.spawn(payouts::run(payouts, orders.payout, inbox.clone()));
+    }
+    if let Some(url) = parts.config.chain.ws_url.clone() {
+        tasks.spawn(chain::wake::run(url, inbox.clone()));
+    }
+    tasks.spawn(engine::tick(inbox.clone()));
+    info!(address = %parts.config.listen, "serving");
+    let server = axum::serve(listener, api::router(sources)).into_future();
+    tasks.spawn(async move {
+        if let Err(error) = server.await {
+            error!(%error, "the API stopped");
+        }
+    });
+
+    let mut engine_ended = engine_ended;
+    let result = tokio::select! {
+        result = &mut engine_ended => result,
+        () = stop_signal() => {
+            info!("stopping");
+            inbox.stop().await;
+            engine_ended.await
+        }
+    };
+    tasks.abort_all();
+    result.map_err(|_| Failure::bug("the engine's thread ended without a word"))??;
+    match summary.borrow().halted {
+        Some(evidence) => Err(Failure::halted(format!("halted: {evidence}"))),
+        None => Ok(()),
+    }
+}
+
+fn build_core(config: &Config, vault: &Vault, persisted: Persisted) -> Result<Bridge, Failure> {
+    let core = CoreConfig {
+        identity: vault.identity,
+        origin: vault.origin,
+        poll_interval_ms: config.chain.poll_interval_ms,
+        range_blocks_max: config.chain.range_blocks_max,
+        suspicions_max: config.chain.suspicions_max,
+        batch_max: config.ledger.batch_max,
+        submitter: config.payouts.as_ref().map(submitter),
+        ..core_defaults()
+    };
+    Bridge::new(core, persisted)
+        .map_err(|e: CannotStart| Failure::configuration(format!("store: {e}")))
+}
+
+fn submitter(payouts: &config::Payouts) -> SubmitterConfig {
+    SubmitterConfig {
+        in_flight_max: payouts.in_flight_max,
+        priority_fee: payouts.priority_fee,
+        fee_cap: payouts.fee_cap,
+        rebroadcast_ms: payouts.rebroadcast_ms,
+        replace_ms: payouts.replace_ms,
+    }
+}
+
+/// The core's settings where a configuration says nothing; identity and origin must be set.
+#[must_use]
+pub fn core_defaults() -> CoreConfig {
+    CoreConfig {
+        identity: Identity {
+            chain_id: 0,
+            genesis: B256::ZERO,
+            vault: Address::ZERO,
+            code_hash: B256::ZERO,
+            deploy_block_hash: B256::ZERO,
+        },
+        origin: BlockRef { number: BlockNumber(0), hash: B256::ZERO },
+        poll_interval_ms: 1_000,
+        range_blocks_max: 5_000,
+        range_events_max: RANGE_EVENTS_MAX,
+        suspicions_max: 5,
+        batch_max: 8_189,
+        queue_max: QUEUE_MAX,
+        open_withdrawals_max: OPEN_WITHDRAWALS_MAX,
+        checkpoint_interval_ms: CHECKPOINT_INTERVAL_MS,
+        work_backoff_ms: WORK_BACKOFF_MS,
+        submitter: None,
+    }
+}
+
+fn open_payouts(config: &Config, vault: &Vault, node: &Node) -> Result<Option<Payouts>, Failure> {
+    let Some(payouts) = &config.payouts else { return Ok(None) };
+    let chain_id = vault.identity.chain_id;
+    let signer = keys::open("signer", &payouts.signer, chain_id)?;
+    let submitter = keys::open("submitter", &payouts.submitter, chain_id)?;
+    info!(signer = %signer.address(), submitter = %submitter.address(), "payout keys opened");
+    Ok(Some(Payouts {
+        signer,
+        submitter,
+        chain_id,
+        vault: vault.identity.vault,
+        gas_limit: payouts.gas_limit,
+        node: node.clone(),
+    }))
+}
+
+/// The instance's registry entry: it always exists, so its lookup proves an answer.
+fn sentinel(vault: &Vault) -> AccountId {
+    bridge_core::account::NewAccount::instance_registry(vault.identity.key(), vault.instance).id
+}
+
+fn store_failure(error: StoreError) -> Failure {
+    Failure::configuration(error.to_string())
+}
+
+async fn stop_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        error!("signals cannot be received; stop with SIGKILL");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,211 @@
+//! The vault's ABI, and its events as the core knows them.
+
+use alloy::{
+    primitives::{B256, Bytes, U256},
+    rpc::types::Log,
+    sol_types::{SolCall, SolEvent, SolEventInterface},
+};
+use bridge_core::{
+    amount::{ScaleDivisor, TokenAmount},
+    asset::{LedgerId, Listing},
+    block::{BlockNumber, BlockRef, Seq, UnixSeconds},
+    event::ContractState,
+    vault_event::{
+        Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent,
+    },
+    withdrawal::Verdict,
+};
+
+use abi::{IVault, IVault::IVaultEvents as VaultEvents, IVaultTypes};
+
+/// Generated from the committed ABI; the contract's NatSpec documents it.
+#[allow(missing_docs, clippy::too_many_arguments)]
+pub mod abi {
+    alloy::sol!(
+        #[sol(all_derives)]
+        IVault,
+        "../../contracts/abi/IVault.json"
+    );
+}
+
+/// A log that a vault cannot have emitted.
+#[derive(Debug, thiserror::Error)]
+#[error("log {index:?} of block {block:?} is not a vault event we know: {reason}")]
+pub struct NotAVaultLog {
+    block: Option<u64>,
+    index: Option<u64>,
+    reason: String,
+}
+
+/// Signatures of the events that carry a `seq`; everything else the vault says is none of ours.
+#[must_use]
+pub fn sequence_signatures() -> Vec<B256> {
+    vec![
+        IVault::Deposited::SIGNATURE_HASH,
+        IVault::WithdrawalRequested::SIGNATURE_HASH,
+        IVault::TokenListed::SIGNATURE_HASH,
+        IVault::TokenDelisted::SIGNATURE_HASH,
+        IVault::Claimed::SIGNATURE_HASH,
+        IVault::NonceInvalidated::SIGNATURE_HASH,
+        IVault::PayoutQueued::SIGNATURE_HASH,
+        IVault::PayoutVetoed::SIGNATURE_HASH,
+        IVault::Paid::SIGNATURE_HASH,
+        IVault::PayoutDeferred::SIGNATURE_HASH,
+        IVault::Refused::SIGNATURE_HASH,
+        IVault::Cancelled::SIGNATURE_HASH,
+    ]
+}
+
+/// Decodes one log; `None` for the vault's events outside the sequence.
+///
+/// # Errors
+/// If the log lacks its place in the chain or does not decode.
+pub fn decode(log: &Log) -> Result<Option<VaultLog>, NotAVaultLog> {
+    let bad =
+        |reason: String| NotAVaultLog { block: log.block_number, index: log.log_index, reason };
+    if !log.topic0().is_some_and(|topic| sequence_signatures().contains(topic)) {
+        return Ok(None);
+    }
+    let event = VaultEvents::decode_log(&log.inner).map_err(|e| bad(e.to_string()))?;
+    let Some((seq, event)) = translate(&event.data).map_err(|e| bad(e.to_owned()))? else {
+        return Ok(None);
+    };
+    let missing = || bad("the node left out its place in the chain".to_owned());
+    let number = log.block_number.ok_or_else(missing)?;
+    let hash = log.block_hash.ok_or_else(missing)?;
+    let tx_hash = log.transaction_hash.ok_or_else(missing)?;
+    let log_index = log.log_index.and_then(|i| u32::try_from(i).ok()).ok_or_else(missing)?;
+    let block = BlockRef { number: BlockNumber(number), hash };
+    let emitter = log.inner.address;
+    Ok(Some(VaultLog { emitter, block, tx_hash, log_index, seq: Seq(seq), event }))
+}
+
+fn translate(event: &VaultEvents) -> Result<Option<(u64, VaultEvent)>, &'static str> {
+    Ok(Some(match event {
+        VaultEvents::Deposited(e) => (e.seq, VaultEvent::Deposited(deposit(e))),
+        VaultEvents::WithdrawalRequested(e) => (e.seq, VaultEvent::Requested(request(e))),
+        VaultEvents::TokenListed(e) => (e.seq, listed(e)?),
+        VaultEvents::TokenDelisted(e) => (e.seq, VaultEvent::Delisted(LedgerId(e.ledger))),
+        VaultEvents::Claimed(e) => (e.seq, VaultEvent::Claimed),
+        VaultEvents::NonceInvalidated(e) => (e.seq, VaultEvent::NonceInvalidated),
+        VaultEvents::PayoutQueued(e) => progress(e.seq, e.id, e.kind, e.nonce, Progress::Queued)?,
+        VaultEvents::PayoutVetoed(e) => {
+            progress(e.seq, e.id, e.kind, e.nonce, Progress::Ended(Outcome::Refused))?
+        }
+        VaultEvents::Paid(e) => {
+            progress(e.seq, e.id, e.kind, e.nonce, Progress::Ended(Outcome::Paid))?
+        }
+        VaultEvents::PayoutDeferred(e) => {
+            progress(e.seq, e.id, e.kind, e.nonce, Progress::Ended(Outcome::Deferred))?
+        }
+        VaultEvents::Refused(e) => {
+            progress(e.seq, e.id, e.kind, e.nonce, Progress::Ended(Outcome::Refused))?
+        }
+        VaultEvents::Cancelled(e) => {
+            progress(e.seq, e.id, e.kind, e.nonce, Progress::Ended(Outcome::Cancelled))?
+        }
+        // What the vault says outside the sequence.
+        VaultEvents::DepositsPaused(_)
+        | VaultEvents::DepositsUnpaused(_)
+        | VaultEvents::LimitsSet(_)
+        | VaultEvents::PayoutSkipped(_)
+        | VaultEvents::PayoutsPaused(_)
+        | VaultEvents::PayoutsUnpaused(_)
+        | VaultEvents::RefusalSkipped(_)
+        | VaultEvents::SignersSet(_) => return Ok(None),
+    }))
+}
+
+fn deposit(e: &IVault::Deposited) -> Deposit {
+    Deposit {
+        token: e.token,
+        owner: e.owner,
+        amount: TokenAmount(e.amount),
+        ledger: LedgerId(e.ledger),
+    }
+}
+
+fn request(e: &IVault::WithdrawalRequested) -> Request {
+    Request {
+        id: e.id,
+        owner: e.owner,
+        to: e.to,
+        token: e.token,
+        amount: TokenAmount(e.amount),
+        deadline: UnixSeconds(e.deadline),
+        ledger: LedgerId(e.ledger),
+    }
+}
+
+fn listed(e: &IVault::TokenListed) -> Result<VaultEvent, &'static str> {
+    let divisor = ScaleDivisor::new(e.scaleDivisor).ok_or("a listing with divisor 0")?;
+    Ok(VaultEvent::Listed(Listing { token: e.token, ledger: LedgerId(e.ledger), divisor }))
+}
+
+fn progress(
+    seq: u64,
+    id: B256,
+    kind: u8,
+    nonce: U256,
+    progress: Progress,
+) -> Result<(u64, VaultEvent), &'static str> {
+    let origin = match kind {
+        0 => Origin::Request,
+        1 => Origin::Intent,
+        _ => return Err("a withdrawal of an unknown kind"),
+    };
+    let nonce = match (origin, u64::try_from(nonce)) {
+        (_, Ok(nonce)) => Seq(nonce),
+        (Origin::Intent, Err(_)) => Seq(0),
+        (Origin::Request, Err(_)) => return Err("a request whose nonce is no event number"),
+    };
+    Ok((seq, VaultEvent::Withdrawal(WithdrawalEvent { id, origin, nonce, progress })))
+}
+
+/// The contract's state of a withdrawal; `None` for a number we do not know.
+#[must_use]
+pub const fn contract_state(state: u8) -> Option<ContractState> {
+    match state {
+        0 => Some(ContractState::None),
+        1 => Some(ContractState::Requested),
+        2 => Some(ContractState::Queued),
+        3 | 4 => Some(ContractState::PaidOrDeferred),
+        5 | 6 => Some(ContractState::RefusedOrCancelled),
+        _ => None,
+    }
+}
+
+/// The call that carries an authorisation to the vault.
+#[must_use]
+pub fn calldata(request: &Request, nonce: Seq, verdict: Verdict, signatures: &[Bytes]) -> Vec<u8> {
+    let withdrawal = IVaultTypes::Withdrawal {
+        owner: request.owner,
+        to: request.to,
+        token: request.token,
+        amount: request.amount.0,
+        fee: 0,
+        nonce: U256::from(nonce.0),
+        deadline: request.deadline.0,
+    };
+    let signatures = signatures.to_vec();
+    match verdict {
+        Verdict::Pay => {
+            let item = IVaultTypes::PayoutItem {
+                kind: 0,
+                withdrawal,
+                ownerSignature: Bytes::new(),
+                proof: Vec::new(),
+            };
+            IVault::payoutCall { item, signatures }.abi_encode()
+        }
+        Verdict::Refuse(reason) => {
+            let item = IVaultTypes::RefusalItem {
+                kind: 0,
+                withdrawal,
+                reason: reason.number(),
+                proof: Vec::new(),
+            };
+            IVault::refuseCall { item, signatures }.abi_encode()
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `sovrd status`
+
+use super::{ConfigFile, print};
+use crate::exit::Failure;
+use alloy::transports::http::reqwest;
+use clap::Args;
+use serde_json::Value;
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows the status page of the daemon that this configuration belongs to.
+pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let config = arguments.file.load()?;
+    let url = format!("http://{}/v1/status", config.listen);
+    let away = |e: reqwest::Error| {
+        Failure::transient(format!("no answer from {url}: {e}; is `sovrd run` running?"))
+    };
+    let client = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(away)?;
+    let page = client.get(&url).send().await.map_err(away)?.text().await.map_err(away)?;
+    let page: Value = serde_json::from_str(&page)
+        .map_err(|e| Failure::transient(format!("{url} is not a status page: {e}")))?;
+    if arguments.json {
+        print(&page.to_string());
+    } else {
+        print(&table(&page));
+    }
+    Ok(())
+}
+
+fn table(page: &Value) -> String {
+    let rows = [
+        ("ready", "/ready"),
+        ("waiting for", "/waiting_for"),
+        ("halted", "/halted"),
+        ("chain id", "/chain_id"),
+        ("vault", "/vault"),
+        ("instance", "/instance"),
+        ("latest block", "/latest_block"),
+        ("final block", "/final_block"),
+        ("block in the ledger", "/acknowledged/block/number"),
+        ("next event", "/acknowledged/next_seq"),
+        ("events counted by the vault", "/contract_seq"),
+        ("operations before the ledger", "/queued_operations"),
+        ("open withdrawals", "/open_withdrawals"),
+        ("transactions waiting for a block", "/transactions_in_flight"),
+        ("ledgers that stopped", "/blocked_ledgers"),
+        ("ledger silent for, ms", "/ledger_silent_ms"),
+    ];
+    let line = |(name, pointer): (&str, &str)| {
+        let value = page.pointer(pointer).map_or_else(|| "-".to_owned(), plain);
+        format!("{name:<34}{value}")
+    };
+    rows.map(line).join("\n")
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join("; "),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
+    }
+}

@@ -1,0 +1,167 @@
+//! Reads a TOML table field by field and remembers every fault, so that all are told at once.
+
+use std::{fmt::Display, str::FromStr};
+use toml::{Table, Value};
+
+/// Collects faults while a file is read.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Vec<String>);
+
+impl Faults {
+    pub(super) fn add(&mut self, field: &str, problem: impl Display) {
+        self.0.push(format!("{field}: {problem}"));
+    }
+
+    pub(super) fn into_list(self) -> Vec<String> {
+        self.0
+    }
+}
+
+/// One table of the file.
+#[derive(Debug)]
+pub(super) struct Section<'a> {
+    name: &'static str,
+    table: Table,
+    known: Vec<&'static str>,
+    faults: &'a mut Faults,
+}
+
+impl<'a> Section<'a> {
+    /// Takes `[name]` out of the file. Environment variables `SOVR_<NAME>_<FIELD>` win over it.
+    pub(super) fn take(file: &mut Table, name: &'static str, faults: &'a mut Faults) -> Self {
+        let table = match file.remove(name) {
+            Some(Value::Table(table)) => table,
+            Some(other) => {
+                faults.add(name, format_args!("must be a table, is a {}", other.type_str()));
+                Table::new()
+            }
+            None => Table::new(),
+        };
+        Self { name, table, known: Vec::new(), faults }
+    }
+
+    fn path(&self, field: &str) -> String {
+        format!("{}.{field}", self.name)
+    }
+
+    fn raw(&mut self, field: &'static str) -> Option<String> {
+        self.known.push(field);
+        let variable = format!("SOVR_{}_{}", self.name, field).to_uppercase();
+        let from_file = self.table.remove(field);
+        if let Ok(value) = std::env::var(&variable) {
+            return Some(value);
+        }
+        match from_file? {
+            Value::String(text) => Some(text),
+            Value::Integer(number) => Some(number.to_string()),
+            Value::Boolean(flag) => Some(flag.to_string()),
+            other @ (Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_)) => {
+                let found = other.type_str();
+                let path = self.path(field);
+                self.faults
+                    .add(&path, format_args!("must be text or a whole number, is a {found}"));
+                None
+            }
+        }
+    }
+
+    /// A value that may be missing.
+    pub(super) fn optional<T: FromStr>(&mut self, field: &'static str, right: &str) -> Option<T> {
+        let raw = self.raw(field)?;
+        match raw.parse() {
+            Ok(value) => Some(value),
+            Err(_) => {
+                let path = self.path(field);
+                self.faults.add(&path, format_args!("{raw:?} is not {right}"));
+                None
+            }
+        }
+    }
+
+    /// A value that must be there; `right` says what would be right.
+    pub(super) fn required<T: FromStr>(&mut self, field: &'static str, right: &str) -> Option<T> {
+        let before = self.faults.0.len();
+        let value = self.optional(field, right);
+        if value.is_none() && self.faults.0.len() == before {
+            let path = self.path(field);
+            self.faults.add(&path, format_args!("missing; give {right}"));
+        }
+        value
+    }
+
+    /// A whole number within bounds, with a default.
+    pub(super) fn number(&mut self, field: &'static str, default: u64, min: u64, max: u64) -> u64 {
+        let right = format!("a whole number from {min} to {max}");
+        let value = self.optional(field, &right).unwrap_or(default);
+        if !(min..=max).contains(&value) {
+            let path = self.path(field);
+            self.faults.add(&path, format_args!("{value} is not {right}"));
+        }
+        value
+    }
+
+    /// A list of texts that must not be empty. The environment variable holds it comma-separated.
+    pub(super) fn list(&mut self, field: &'static str, right: &str) -> Vec<String> {
+        self.known.push(field);
+        let variable = format!("SOVR_{}_{}", self.name, field).to_uppercase();
+        let from_file = self.table.remove(field);
+        let list: Vec<String> = match (std::env::var(variable), from_file) {
+            (Ok(text), _) => text.split(',').map(|s| s.trim().to_owned()).collect(),
+            (Err(_), Some(Value::Array(items))) => {
+                items.iter().filter_map(|i| i.as_str().map(str::to_owned)).collect()
+            }
+            (Err(_), Some(_) | None) => Vec::new(),
+        };
+        if list.is_empty() {
+            let path = self.path(field);
+            self.faults.add(&path, format_args!("missing or empty; give {right}"));
+        }
+        list
+    }
+
+    /// A fault of this section that its caller found.
+    pub(super) fn fault(&mut self, field: &str, problem: impl Display) {
+        let path = self.path(field);
+        self.faults.add(&path, problem);
+    }
+
+    /// Tells every key that nobody asked for, with the nearest known one.
+    pub(super) fn finish(self) {
+        for key in self.table.keys() {
+            let nearest = self.known.iter().min_by_key(|known| distance(known, key));
+            let hint = nearest.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
+            self.faults.add(&format!("{}.{key}", self.name), format_args!("unknown key{hint}"));
+        }
+    }
+}
+
+/// Edit distance (Levenshtein), over bytes.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, y) in row.iter_mut().skip(1).zip(b.bytes()) {
+            let best = (*cell + 1).min(left + 1).min(diagonal + usize::from(x != y));
+            diagonal = std::mem::replace(cell, best);
+            left = best;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_counts_edits() {
+        assert_eq!(distance("rpc_url", "rpc_url"), 0);
+        assert_eq!(distance("rpc_url", "rcp_url"), 2);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

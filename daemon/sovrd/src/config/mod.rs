@@ -1,0 +1,418 @@
+//! File and environment become a validated [`Config`]; all faults are told at once, nothing is opened.
+
+mod fields;
+
+use crate::exit::Failure;
+use alloy::primitives::{Address, B256};
+use bridge_core::{
+    asset::LedgerId,
+    block::{BlockNumber, FinalityPolicy},
+};
+use fields::{Faults, Section};
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+use toml::Table;
+
+/// Everything the daemon is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `[chain]`
+    pub chain: Chain,
+    /// `[ledger]`
+    pub ledger: Ledger,
+    /// `[store] path`: folder of the local store.
+    pub store: PathBuf,
+    /// `[payouts]`; `None` if the daemon only follows.
+    pub payouts: Option<Payouts>,
+    /// `[api] listen`
+    pub listen: SocketAddr,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// Where a node answers. Providers put keys into paths and user names, so only scheme, host and
+/// port are ever shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint(String);
+
+impl Endpoint {
+    /// An endpoint.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// The whole URL, for connecting only.
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+
+    /// A text without this URL's secrets.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        let bare = self.0.trim_end_matches('/');
+        text.replace(&format!("{bare}/"), &self.to_string()).replace(bare, &self.to_string())
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let hidden = if host.len() < rest.trim_end_matches('/').len() { "/…" } else { "" };
+        write!(f, "{scheme}://{host}{hidden}")
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+/// `[chain]`
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// JSON-RPC over HTTP.
+    pub rpc_url: Endpoint,
+    /// WebSocket for wake-ups.
+    pub ws_url: Option<Endpoint>,
+    /// EIP-155 chain id that the node must have.
+    pub chain_id: u64,
+    /// The vault.
+    pub vault: Address,
+    /// Keccak-256 of the vault's runtime code.
+    pub vault_code_hash: B256,
+    /// The block that created the vault.
+    pub deploy_block: BlockNumber,
+    /// When a block is final.
+    pub finality: FinalityPolicy,
+    /// Pause between two polls, milliseconds.
+    pub poll_interval_ms: u64,
+    /// Longest wait for one answer, milliseconds.
+    pub rpc_timeout_ms: u64,
+    /// Most blocks in one request for logs.
+    pub range_blocks_max: u64,
+    /// How often a contradiction must repeat before the bridge halts.
+    pub suspicions_max: u32,
+}
+
+/// `[ledger]`
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    /// TigerBeetle's cluster id.
+    pub cluster_id: u128,
+    /// All replicas, in order.
+    pub addresses: Vec<SocketAddr>,
+    /// Carries the specification's chart of accounts.
+    pub clearing: LedgerId,
+    /// Longest wait for one answer, milliseconds; after it the outcome is unknown.
+    pub reply_timeout_ms: u64,
+    /// Longest wait for the first answer at the start, milliseconds.
+    pub start_timeout_ms: u64,
+    /// Most events in one request.
+    pub batch_max: usize,
+}
+
+/// `[payouts]`
+#[derive(Clone, Debug)]
+pub struct Payouts {
+    /// Key that authorises payouts and refusals.
+    pub signer: Keystore,
+    /// Key that pays for gas.
+    pub submitter: Keystore,
+    /// Most wei for one unit of gas.
+    pub fee_cap: u128,
+    /// Tip, wei for one unit of gas.
+    pub priority_fee: u128,
+    /// Gas limit of one payout or refusal.
+    pub gas_limit: u64,
+    /// Transactions that may wait for a block at the same time.
+    pub in_flight_max: usize,
+    /// Time without inclusion after which the same bytes are sent again, milliseconds.
+    pub rebroadcast_ms: u64,
+    /// Time without inclusion after which fees are raised, milliseconds.
+    pub replace_ms: u64,
+}
+
+/// A V3 keystore and the file that holds its password.
+#[derive(Clone, Debug)]
+pub struct Keystore {
+    /// The encrypted key.
+    pub path: PathBuf,
+    /// A file whose first line is the password.
+    pub password_file: PathBuf,
+}
+
+/// `[log]`
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// JSON lines instead of lines for people.
+    pub json: bool,
+    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `sovrd=debug`.
+    pub level: String,
+}
+
+const GWEI: u64 = 1_000_000_000;
+
+impl Config {
+    /// Reads and checks a file; environment variables `SOVR_<SECTION>_<KEY>` win over it.
+    ///
+    /// # Errors
+    /// All faults together, each with its key and what would be right.
+    pub fn load(path: &Path) -> Result<Self, Failure> {
+        let fail = |problem: String| {
+            Failure::configuration(format!("configuration {}:\n  {problem}", path.display()))
+        };
+        let text = std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))?;
+        Self::parse(&text).map_err(|faults| fail(faults.join("\n  ")))
+    }
+
+    /// Checks the text of a file.
+    ///
+    /// # Errors
+    /// All faults together.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        let mut file: Table = text.parse().map_err(|e: toml::de::Error| vec![e.to_string()])?;
+        let mut faults = Faults::default();
+        let chain = chain(&mut file, &mut faults);
+        let ledger = ledger(&mut file, &mut faults);
+        let mut section = Section::take(&mut file, "store", &mut faults);
+        let store = section.required("path", "a folder for the local store");
+        section.finish();
+        let payouts = file.contains_key("payouts").then(|| payouts(&mut file, &mut faults));
+        let mut section = Section::take(&mut file, "api", &mut faults);
+        let listen = section.required("listen", "an address and port such as 127.0.0.1:8080");
+        section.finish();
+        let log = log(&mut file, &mut faults);
+        for key in file.keys() {
+            let known = "chain, ledger, store, payouts, api, log";
+            faults.add(key, format_args!("unknown section; there are {known}"));
+        }
+        let faults = faults.into_list();
+        let parts = (chain, ledger, store, payouts.transpose_all(), listen, log);
+        match parts {
+            (Some(chain), Some(ledger), Some(store), Some(payouts), Some(listen), Some(log))
+                if faults.is_empty() =>
+            {
+                Ok(Self { chain, ledger, store, payouts, listen, log })
+            }
+            _ => Err(faults),
+        }
+    }
+}
+
+/// A section that is absent is fine; one that is present must be whole.
+trait TransposeAll<T> {
+    fn transpose_all(self) -> Option<Option<T>>;
+}
+
+impl<T> TransposeAll<T> for Option<Option<T>> {
+    fn transpose_all(self) -> Option<Option<T>> {
+        match self {
+            None => Some(None),
+            Some(Some(value)) => Some(Some(value)),
+            Some(None) => None,
+        }
+    }
+}
+
+fn chain(file: &mut Table, faults: &mut Faults) -> Option<Chain> {
+    let mut s = Section::take(file, "chain", faults);
+    let rpc_url = url(&mut s, "rpc_url", &["http://", "https://"], true);
+    let ws_url = url(&mut s, "ws_url", &["ws://", "wss://"], false);
+    let chain_id = s.required("chain_id", "the EIP-155 id of the chain, such as 1 or 31337");
+    let vault = s.required("vault", "the vault's address, 0x and 40 hex digits");
+    let vault_code_hash = s.required(
+        "vault_code_hash",
+        "the Keccak-256 of the vault's runtime code, 0x and 64 hex digits \
+         (cast codehash <vault> prints it)",
+    );
+    let deploy_block = s.required("deploy_block", "the number of the block that created the vault");
+    let finality = finality(&mut s);
+    let poll_interval_ms = s.number("poll_interval_ms", 1_000, 10, 60_000);
+    let rpc_timeout_ms = s.number("rpc_timeout_ms", 10_000, 100, 120_000);
+    let range_blocks_max = s.number("range_blocks_max", 5_000, 1, 1_000_000);
+    let suspicions = s.number("suspicions_max", 5, 1, 1_000);
+    s.finish();
+    Some(Chain {
+        rpc_url: rpc_url?,
+        ws_url,
+        chain_id: chain_id?,
+        vault: vault?,
+        vault_code_hash: vault_code_hash?,
+        deploy_block: BlockNumber(deploy_block?),
+        finality: finality?,
+        poll_interval_ms,
+        rpc_timeout_ms,
+        range_blocks_max,
+        suspicions_max: u32::try_from(suspicions).ok()?,
+    })
+}
+
+fn url(
+    s: &mut Section<'_>,
+    field: &'static str,
+    schemes: &[&str],
+    required: bool,
+) -> Option<Endpoint> {
+    let right = format!("a URL that starts with {}", schemes.join(" or "));
+    let value: Option<String> =
+        if required { s.required(field, &right) } else { s.optional(field, &right) };
+    let value = value?;
+    if schemes.iter().any(|scheme| value.starts_with(scheme)) {
+        return Some(Endpoint(value));
+    }
+    s.fault(field, format_args!("{} is not {right}", Endpoint(value)));
+    None
+}
+
+fn finality(s: &mut Section<'_>) -> Option<FinalityPolicy> {
+    let confirmations = s.number("confirmations", 12, 1, 100_000);
+    let kind: String = s.optional("finality", "text").unwrap_or_else(|| "confirmations".to_owned());
+    match kind.as_str() {
+        "confirmations" => Some(FinalityPolicy::Confirmations(confirmations)),
+        "safe" => Some(FinalityPolicy::Safe),
+        "finalized" => Some(FinalityPolicy::Finalized),
+        other => {
+            s.fault("finality", format_args!("{other:?} is not confirmations, safe or finalized"));
+            None
+        }
+    }
+}
+
+fn ledger(file: &mut Table, faults: &mut Faults) -> Option<Ledger> {
+    let mut s = Section::take(file, "ledger", faults);
+    let cluster_id = s.required("cluster_id", "the cluster's id as text, such as \"0\"");
+    let list = s.list("addresses", "all replicas in order, such as [\"127.0.0.1:3000\"]");
+    let mut addresses = Vec::new();
+    for text in &list {
+        match text.parse() {
+            Ok(address) => addresses.push(address),
+            Err(_) => s.fault("addresses", format_args!("{text:?} is not IP:PORT")),
+        }
+    }
+    let clearing: Option<u32> =
+        s.required("clearing_ledger", "the ledger that carries the chart, such as 1002");
+    let reply_timeout_ms = s.number("reply_timeout_ms", 10_000, 100, 600_000);
+    let start_timeout_ms = s.number("start_timeout_ms", 10_000, 100, 600_000);
+    let batch_max = s.number("batch_max", 8_189, 2, 8_189);
+    s.finish();
+    Some(Ledger {
+        cluster_id: cluster_id?,
+        addresses,
+        clearing: LedgerId(clearing?),
+        reply_timeout_ms,
+        start_timeout_ms,
+        batch_max: usize::try_from(batch_max).ok()?,
+    })
+}
+
+fn payouts(file: &mut Table, faults: &mut Faults) -> Option<Payouts> {
+    let mut s = Section::take(file, "payouts", faults);
+    let signer = keystore(&mut s, "signer_keystore", "signer_password_file");
+    let submitter = keystore(&mut s, "submitter_keystore", "submitter_password_file");
+    let fee_cap = s.number("fee_cap_gwei", 500, 1, 1_000_000);
+    let priority_fee = s.number("priority_fee_gwei", 1, 0, 10_000);
+    let gas_limit = s.number("gas_limit", 400_000, 100_000, 10_000_000);
+    let in_flight = s.number("in_flight_max", 16, 1, 64);
+    let rebroadcast_ms = s.number("rebroadcast_ms", 15_000, 100, 3_600_000);
+    let replace_ms = s.number("replace_ms", 60_000, 100, 3_600_000);
+    s.finish();
+    Some(Payouts {
+        signer: signer?,
+        submitter: submitter?,
+        fee_cap: u128::from(fee_cap) * u128::from(GWEI),
+        priority_fee: u128::from(priority_fee) * u128::from(GWEI),
+        gas_limit,
+        in_flight_max: usize::try_from(in_flight).ok()?,
+        rebroadcast_ms,
+        replace_ms,
+    })
+}
+
+fn keystore(
+    s: &mut Section<'_>,
+    path: &'static str,
+    password_file: &'static str,
+) -> Option<Keystore> {
+    let path = s.required(path, "the path of an encrypted V3 keystore file");
+    let password_file = s.required(password_file, "the path of a file that holds the password");
+    Some(Keystore { path: path?, password_file: password_file? })
+}
+
+fn log(file: &mut Table, faults: &mut Faults) -> Option<Log> {
+    let mut s = Section::take(file, "log", faults);
+    let format: String = s.optional("format", "text").unwrap_or_else(|| "human".to_owned());
+    let level: String = s.optional("level", "text").unwrap_or_else(|| "info".to_owned());
+    if format != "human" && format != "json" {
+        s.fault("format", format_args!("{format:?} is not human or json"));
+    }
+    s.finish();
+    Some(Log { json: format == "json", level })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        [chain]
+        rpc_url = "http://127.0.0.1:8545"
+        chain_id = 31337
+        vault = "0x00000000000000000000000000000000000000aa"
+        vault_code_hash = "0x1111111111111111111111111111111111111111111111111111111111111111"
+        deploy_block = 3
+        confirmations = 1
+        [ledger]
+        cluster_id = "0"
+        addresses = ["127.0.0.1:3000"]
+        clearing_ledger = 1002
+        [store]
+        path = "data"
+        [api]
+        listen = "127.0.0.1:8080"
+    "#;
+
+    #[test]
+    fn a_whole_file_is_taken() {
+        let config = Config::parse(GOOD).unwrap();
+        assert_eq!(config.chain.finality, FinalityPolicy::Confirmations(1));
+        assert_eq!(config.ledger.addresses.len(), 1);
+        assert!(config.payouts.is_none());
+    }
+
+    #[test]
+    fn keys_in_urls_are_never_shown() {
+        let url = Endpoint::new("https://user:pass@node.example:8545/v3/0123456789abcdef?k=v");
+        assert_eq!(url.to_string(), "https://node.example:8545/…");
+        let error = format!("error sending request for url ({})", url.secret());
+        assert_eq!(
+            url.redact(&error),
+            "error sending request for url (https://node.example:8545/…)"
+        );
+        assert_eq!(format!("{:?}", Endpoint::new("http://127.0.0.1:1/")), "\"http://127.0.0.1:1\"");
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let text = GOOD
+            .replace("chain_id = 31337", "chain_id = \"main\"")
+            .replace("http://", "ftp://")
+            .replace("clearing_ledger", "clearing_leger")
+            + "\n[surprise]\n";
+        let faults = Config::parse(&text).unwrap_err();
+        let all = faults.join("\n");
+        assert!(all.contains("chain.chain_id: \"main\" is not"), "{all}");
+        assert!(all.contains("chain.rpc_url: ftp://127.0.0.1:8545 is not"), "{all}");
+        assert!(all.contains("ledger.clearing_ledger: missing"), "{all}");
+        assert!(all.contains("unknown key; did you mean clearing_ledger?"), "{all}");
+        assert!(all.contains("surprise: unknown section"), "{all}");
+        assert_eq!(faults.len(), 5, "{all}");
+    }
+}

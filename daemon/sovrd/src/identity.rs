@@ -1,0 +1,192 @@
+//! Who we are: the checks between configuration, node, store and ledger before anything runs.
+
+use crate::{
+    chain::node::{Facts, Node, ReadError},
+    config::{self, Config},
+    exit::Failure,
+    ledger::client::Ledger,
+    retry,
+};
+use bridge_core::{
+    account,
+    block::BlockRef,
+    id::{Identity, Instance},
+    transfer::AccountResult,
+};
+use std::{
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+use tracing::{info, warn};
+
+/// Longest wait for the node's first answer.
+const NODE_DEADLINE: Duration = Duration::from_secs(10);
+/// Longest pause between two attempts at the start.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Longest wait for a TCP connection to a replica.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
+
+/// The vault as the chain shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Vault {
+    /// What the instance key is derived from.
+    pub identity: Identity,
+    /// The parent of the block that created the vault: where history starts.
+    pub origin: BlockRef,
+    /// The instance number.
+    pub instance: Instance,
+}
+
+/// Asks the node and compares with the configuration.
+///
+/// # Errors
+/// Transient if the node does not answer in time, configuration if it is another chain or vault.
+pub async fn of_vault(node: &Node, chain: &config::Chain) -> Result<Vault, Failure> {
+    let facts = first_answer(node, chain).await?;
+    check_chain(&facts, chain)?;
+    let code_hash = check_code(&facts, chain)?;
+    let deploy = facts.deploy.ok_or_else(|| {
+        Failure::configuration(format!(
+            "chain.deploy_block: the node has no block {}; give the block that created the vault, \
+             or wait until the node has it",
+            chain.deploy_block
+        ))
+    })?;
+    check_deploy_block(node, chain).await?;
+    let identity = Identity {
+        chain_id: facts.chain_id,
+        genesis: facts.genesis,
+        vault: chain.vault,
+        code_hash,
+        deploy_block_hash: deploy.block.hash,
+    };
+    let origin = BlockRef { number: chain.deploy_block.minus(1), hash: deploy.parent };
+    let instance = identity.key().instance().ok_or_else(|| {
+        Failure::configuration(bridge_core::bridge::CannotStart::InstanceZero.to_string())
+    })?;
+    info!(%instance, vault = %chain.vault, chain_id = facts.chain_id, "identity checked");
+    Ok(Vault { identity, origin, instance })
+}
+
+async fn first_answer(node: &Node, chain: &config::Chain) -> Result<Facts, Failure> {
+    let deadline = Instant::now() + NODE_DEADLINE;
+    let mut pauses = retry::pauses(LONGEST_PAUSE);
+    loop {
+        match node.facts(chain.deploy_block).await {
+            Ok(facts) => return Ok(facts),
+            Err(error) if Instant::now() >= deadline => {
+                return Err(Failure::transient(format!(
+                    "the node at {} did not answer within {} s: {error}; start it, or correct \
+                     chain.rpc_url",
+                    chain.rpc_url,
+                    NODE_DEADLINE.as_secs()
+                )));
+            }
+            Err(error) => warn!(%error, "the node does not answer yet"),
+        }
+        tokio::time::sleep(retry::next(&mut pauses)).await;
+    }
+}
+
+fn check_chain(facts: &Facts, chain: &config::Chain) -> Result<(), Failure> {
+    if facts.chain_id == chain.chain_id {
+        return Ok(());
+    }
+    Err(Failure::configuration(format!(
+        "chain.chain_id is {}, the node at {} serves chain {}: correct one of them",
+        chain.chain_id, chain.rpc_url, facts.chain_id
+    )))
+}
+
+fn check_code(facts: &Facts, chain: &config::Chain) -> Result<alloy::primitives::B256, Failure> {
+    let found = facts.code_hash.ok_or_else(|| {
+        Failure::configuration(format!(
+            "chain.vault: there is no contract at {} on chain {}; give the vault's address",
+            chain.vault, facts.chain_id
+        ))
+    })?;
+    if found == chain.vault_code_hash {
+        return Ok(found);
+    }
+    Err(Failure::configuration(format!(
+        "chain.vault_code_hash is {}, the contract at {} has {found}: it is not the vault you \
+         configured; check the address, and that this code is the one you audited",
+        chain.vault_code_hash, chain.vault
+    )))
+}
+
+/// A wrong creation block would be another identity, or leave out history. A node without old
+/// state cannot tell; then the first event's number does.
+async fn check_deploy_block(node: &Node, chain: &config::Chain) -> Result<(), Failure> {
+    let at = chain.deploy_block;
+    let before = node.has_vault_at(at.minus(1)).await;
+    let created = node.has_vault_at(at).await;
+    let wrong = match (before, created) {
+        (Ok(true), _) if at.0 > 0 => "the vault existed before it",
+        (_, Ok(false)) => "the vault does not exist in it yet",
+        (Ok(_) | Err(_), _) => return Ok(()),
+    };
+    Err(Failure::configuration(format!(
+        "chain.deploy_block is {at}, but {wrong}: give the block that created the vault"
+    )))
+}
+
+/// Creates what must exist in the ledger before anything else, and claims the instance number.
+///
+/// # Errors
+/// Transient if no replica can be reached, configuration if they answer to another cluster or the
+/// ledger belongs to somebody else.
+pub async fn claim_ledger(ledger: &Ledger, vault: &Vault, config: &Config) -> Result<(), Failure> {
+    let accounts = account::foundation(&vault.identity, vault.instance, config.ledger.clearing);
+    let deadline = Instant::now() + Duration::from_millis(config.ledger.start_timeout_ms);
+    let failures = loop {
+        match ledger.create_accounts(&accounts).await {
+            Ok(failures) => break failures,
+            Err(error) if Instant::now() >= deadline => return Err(unreachable(config, &error)),
+            Err(error) => warn!(%error, "the ledger does not answer yet"),
+        }
+    };
+    for (index, result) in failures {
+        let Some(account) = accounts.get(index) else { continue };
+        let fine = matches!(result, AccountResult::Exists);
+        if index == 0 && !fine {
+            return Err(Failure::configuration(format!(
+                "instance number {} is taken in this ledger by another vault ({result:?}): use a \
+                 ledger of its own for this vault",
+                vault.instance
+            )));
+        }
+        if !fine && result != AccountResult::ExistsWithDifferentFlags {
+            return Err(Failure::configuration(format!(
+                "ledger account {} cannot be created as it must be: {result:?}; is \
+                 ledger.cluster_id the right cluster?",
+                account.id
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A cluster that connects and never answers is another cluster; one that does not connect is away.
+fn unreachable(config: &Config, error: &dyn std::error::Error) -> Failure {
+    let addresses = &config.ledger.addresses;
+    let connects = |a| TcpStream::connect_timeout(a, CONNECT_DEADLINE).is_ok();
+    let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let list = list.join(", ");
+    if addresses.iter().any(connects) {
+        return Failure::configuration(format!(
+            "TigerBeetle at {list} accepts connections but does not answer as cluster {}: {error}; \
+             correct ledger.cluster_id, or free connections if its limit is reached",
+            config.ledger.cluster_id
+        ));
+    }
+    Failure::transient(format!(
+        "TigerBeetle at {list} cannot be reached: {error}; start it, or correct ledger.addresses"
+    ))
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::transient(error.to_string())
+    }
+}

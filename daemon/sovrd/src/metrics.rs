@@ -1,0 +1,177 @@
+//! Prometheus metrics. Label values are few and fixed.
+
+use bridge_core::{command::Notice, status::Summary};
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+/// All metrics of the daemon.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    deposits_posted: Counter,
+    withdrawals_reserved: Counter,
+    withdrawals_refused: Counter,
+    withdrawals_settled: Counter,
+    transactions_sent: Counter,
+    transactions_lost: Counter,
+    suspicions: Counter,
+    ledger_unknown: Counter,
+    ledger_rebuilt: Counter,
+    ledger_latency: Histogram,
+    batch_events: Histogram,
+    acknowledged_block: Gauge,
+    final_block: Gauge,
+    latest_block: Gauge,
+    acknowledged_seq: Gauge,
+    contract_seq: Gauge,
+    queued_operations: Gauge,
+    open_withdrawals: Gauge,
+    transactions_in_flight: Gauge,
+    blocked_ledgers: Gauge,
+    up_to_date: Gauge,
+    halted: Gauge,
+}
+
+const LATENCY_SECONDS: [f64; 12] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+const BATCH_EVENTS: [f64; 10] = [1.0, 2.0, 8.0, 32.0, 128.0, 253.0, 1024.0, 2048.0, 4096.0, 8189.0];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("sovr");
+        let r = &mut registry;
+        Self {
+            deposits_posted: counter(r, "deposits_posted", "Deposits posted in the ledger"),
+            withdrawals_reserved: counter(r, "withdrawals_reserved", "Withdrawals set aside"),
+            withdrawals_refused: counter(r, "withdrawals_refused", "Refused by the ledger"),
+            withdrawals_settled: counter(r, "withdrawals_settled", "Posted or voided"),
+            transactions_sent: counter(r, "transactions_sent", "Payouts and refusals sent"),
+            transactions_lost: counter(r, "transactions_lost", "Nonces used for nothing"),
+            suspicions: counter(r, "suspicions", "Answers of the node that did not fit"),
+            ledger_unknown: counter(r, "ledger_unknown", "Ledger requests without an answer"),
+            ledger_rebuilt: counter(r, "ledger_rebuilt", "Ledger clients built anew"),
+            ledger_latency: histogram(
+                r,
+                "ledger_latency_seconds",
+                "Time of one ledger request",
+                &LATENCY_SECONDS,
+            ),
+            batch_events: histogram(r, "batch_events", "Events in one request", &BATCH_EVENTS),
+            acknowledged_block: gauge(r, "acknowledged_block", "Everything up to it is posted"),
+            final_block: gauge(r, "final_block", "Newest final block"),
+            latest_block: gauge(r, "latest_block", "Newest block"),
+            acknowledged_seq: gauge(r, "acknowledged_seq", "Last event in the ledger"),
+            contract_seq: gauge(r, "contract_seq", "The vault's own count of events"),
+            queued_operations: gauge(r, "queued_operations", "Operations before the ledger"),
+            open_withdrawals: gauge(r, "open_withdrawals", "Withdrawals that have not ended"),
+            transactions_in_flight: gauge(r, "transactions_in_flight", "Waiting for a block"),
+            blocked_ledgers: gauge(r, "blocked_ledgers", "Ledgers that cannot be served"),
+            up_to_date: gauge(r, "up_to_date", "1 if everything final is in the ledger"),
+            halted: gauge(r, "halted", "1 after a contradiction"),
+            registry,
+        }
+    }
+
+    /// Takes in a summary of the core.
+    pub fn observe(&self, summary: &Summary) {
+        let set = |gauge: &Gauge, value: u64| {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        let size = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        set(&self.acknowledged_block, summary.acknowledged.block.number.0);
+        set(&self.final_block, summary.final_block.unwrap_or_default().0);
+        set(&self.latest_block, summary.latest_block.unwrap_or_default().0);
+        set(&self.acknowledged_seq, summary.acknowledged.next_seq.minus(1).0);
+        set(&self.contract_seq, summary.contract_seq.unwrap_or_default().0);
+        set(&self.queued_operations, size(summary.queued_operations));
+        set(&self.open_withdrawals, size(summary.open_withdrawals));
+        set(&self.transactions_in_flight, size(summary.transactions_in_flight));
+        set(&self.blocked_ledgers, size(summary.blocked_ledgers.len()));
+        set(&self.up_to_date, u64::from(summary.up_to_date));
+        set(&self.halted, u64::from(summary.halted.is_some()));
+    }
+
+    /// Counts a notice of the core.
+    pub fn count(&self, notice: &Notice) {
+        match notice {
+            Notice::DepositsPosted { count, .. } => {
+                self.deposits_posted.inc_by(*count);
+            }
+            Notice::WithdrawalReserved { .. } => {
+                self.withdrawals_reserved.inc();
+            }
+            Notice::WithdrawalRefused { .. } => {
+                self.withdrawals_refused.inc();
+            }
+            Notice::WithdrawalSettled { .. } => {
+                self.withdrawals_settled.inc();
+            }
+            Notice::Submitted { .. } | Notice::NonceFilled { .. } => {
+                self.transactions_sent.inc();
+            }
+            Notice::TransactionLost { .. } => {
+                self.transactions_lost.inc();
+            }
+            Notice::Suspect(_) => {
+                self.suspicions.inc();
+            }
+            Notice::DepositReincluded { .. } | Notice::LedgerBlocked { .. } | Notice::Halted(_) => {
+            }
+        }
+    }
+
+    /// One ledger request was answered.
+    pub fn ledger_answered(&self, seconds: f64, events: usize) {
+        self.ledger_latency.observe(seconds);
+        self.batch_events.observe(f64::from(u32::try_from(events).unwrap_or(u32::MAX)));
+    }
+
+    /// One ledger request has no answer.
+    pub fn ledger_unknown(&self) {
+        self.ledger_unknown.inc();
+    }
+
+    /// The ledger client was built anew.
+    pub fn ledger_rebuilt(&self) {
+        self.ledger_rebuilt.inc();
+    }
+
+    /// The text that Prometheus scrapes.
+    ///
+    /// # Errors
+    /// If formatting fails.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter {
+    let metric = Counter::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+    let metric = Gauge::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn histogram(registry: &mut Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+    let metric = Histogram::new(buckets.iter().copied());
+    registry.register(name, help, metric.clone());
+    metric
+}

@@ -1,0 +1,150 @@
+//! Signer and submitter: keys, signatures, transactions. What to sign is the core's decision.
+
+pub mod keys;
+
+use crate::{
+    chain::{
+        bindings,
+        node::{Node, raw_bytes},
+    },
+    engine::Inbox,
+    failpoint::reach,
+};
+use alloy::{
+    consensus::{SignableTransaction, TxEip1559, TxEnvelope},
+    primitives::{Address, B256, Bytes, TxKind, U256},
+    signers::{SignerSync, local::PrivateKeySigner},
+};
+use bridge_core::{
+    block::Seq,
+    command::{Call, PayoutCommand, TransactionPlan},
+    eip712::{Domain, payout_leaf, refusal_leaf},
+    event::{Event, PayoutEvent},
+    vault_event::{Origin, Request},
+    withdrawal::Verdict,
+};
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+/// Gas of a plain transfer, for a transaction that only uses up a nonce.
+const PLAIN_TRANSFER_GAS: u64 = 21_000;
+
+/// The adapter with its keys.
+#[derive(Debug)]
+pub struct Payouts {
+    /// Authorises payouts and refusals.
+    pub signer: PrivateKeySigner,
+    /// Pays for gas.
+    pub submitter: PrivateKeySigner,
+    /// The chain's id.
+    pub chain_id: u64,
+    /// The vault.
+    pub vault: Address,
+    /// Gas limit of one payout or refusal.
+    pub gas_limit: u64,
+    /// Where to send transactions.
+    pub node: Node,
+}
+
+/// Executes orders until the engine is gone.
+pub async fn run(payouts: Payouts, mut orders: mpsc::Receiver<PayoutCommand>, inbox: Inbox) {
+    let domain = Domain::new(payouts.chain_id, payouts.vault);
+    while let Some(order) = orders.recv().await {
+        let event = match order {
+            PayoutCommand::Authorize { seq, request, verdict } => {
+                payouts.authorize(&domain, seq, &request, verdict)
+            }
+            PayoutCommand::Build(plan) => payouts.build(plan),
+            PayoutCommand::Broadcast { nonce, raw } => {
+                payouts.broadcast(nonce, raw);
+                continue;
+            }
+        };
+        inbox.send(Event::Payout(event)).await;
+    }
+}
+
+impl Payouts {
+    fn authorize(
+        &self,
+        domain: &Domain,
+        seq: Seq,
+        request: &Request,
+        verdict: Verdict,
+    ) -> PayoutEvent {
+        // The id commits to every field: what is signed is what was requested, or nothing is.
+        if domain.request_id(request, seq.0) != request.id {
+            warn!(%seq, "asked to sign a withdrawal whose id does not fit its fields");
+            return PayoutEvent::NotAuthorized { seq };
+        }
+        let digest = digest(domain, request.id, verdict);
+        match self.signer.sign_hash_sync(&digest) {
+            Ok(signature) => {
+                let signatures = vec![Bytes::from(signature.as_bytes().to_vec())];
+                PayoutEvent::Authorized { seq, verdict, signatures }
+            }
+            Err(error) => {
+                warn!(%error, %seq, "the signer did not sign");
+                PayoutEvent::NotAuthorized { seq }
+            }
+        }
+    }
+
+    fn build(&self, plan: TransactionPlan) -> PayoutEvent {
+        let nonce = plan.nonce;
+        match self.sign(plan) {
+            Ok((raw, hash)) => PayoutEvent::Built { nonce, raw, hash },
+            Err(error) => {
+                warn!(%error, nonce, "transaction not built");
+                PayoutEvent::NotBuilt { nonce }
+            }
+        }
+    }
+
+    fn sign(&self, plan: TransactionPlan) -> Result<(Bytes, B256), alloy::signers::Error> {
+        let (to, input, gas_limit) = match plan.call {
+            Call::Withdrawal { seq, request, authorization } => {
+                let signatures = &authorization.signatures;
+                let input = bindings::calldata(&request, seq, authorization.verdict, signatures);
+                (self.vault, Bytes::from(input), self.gas_limit)
+            }
+            Call::Nothing => (self.submitter.address(), Bytes::new(), PLAIN_TRANSFER_GAS),
+        };
+        let transaction = TxEip1559 {
+            chain_id: self.chain_id,
+            nonce: plan.nonce,
+            gas_limit,
+            max_fee_per_gas: plan.fees.max_fee,
+            max_priority_fee_per_gas: plan.fees.priority_fee,
+            to: TxKind::Call(to),
+            value: U256::ZERO,
+            access_list: alloy::eips::eip2930::AccessList::default(),
+            input,
+        };
+        let signature = self.submitter.sign_hash_sync(&transaction.signature_hash())?;
+        let envelope = TxEnvelope::from(transaction.into_signed(signature));
+        Ok((raw_bytes(&envelope), *envelope.tx_hash()))
+    }
+
+    /// Sends in the background. A failure means *unknown*: the core sends the same bytes again.
+    fn broadcast(&self, nonce: u64, raw: Bytes) {
+        let node = self.node.clone();
+        tokio::spawn(async move {
+            reach("before-broadcast");
+            let sent = node.send(&raw).await;
+            reach("after-broadcast");
+            match sent {
+                Ok(hash) => debug!(%hash, nonce, "transaction accepted by the node"),
+                Err(error) => warn!(%error, nonce, "the node did not confirm a transaction"),
+            }
+        });
+    }
+}
+
+/// What the signers sign for a batch of one: its leaf is the root.
+fn digest(domain: &Domain, id: B256, verdict: Verdict) -> B256 {
+    match verdict {
+        Verdict::Pay => domain.payout_digest(payout_leaf(Origin::Request, id)),
+        Verdict::Refuse(reason) => domain.refusal_digest(refusal_leaf(id, reason.number())),
+    }
+}

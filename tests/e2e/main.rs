@@ -1,0 +1,12 @@
+//! The whole bridge on real servers: Anvil, TigerBeetle, the daemon just built, and a judge that
+//! reads chain and ledger by itself. One binary; each test brings its own servers.
+
+#![allow(unreachable_pub, reason = "one binary: there is no outside")]
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
+#![allow(missing_debug_implementations, missing_docs, reason = "a test binary")]
+
+mod crash;
+mod flows;
+mod refusals;
+mod tools;
+mod world;

@@ -1,0 +1,176 @@
+//! The daemon's configuration file.
+
+use crate::{
+    contracts::Deployment,
+    keys::{Role, write_keystore},
+};
+use alloy::primitives::{Address, B256};
+use anyhow::{Context, Result};
+use serde::Serialize;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+const PASSWORD: &str = "development";
+
+/// All of it; `write` makes the file.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)] // The keys are explained where the daemon reads them.
+pub struct DaemonConfig {
+    pub chain: Chain,
+    pub ledger: Ledger,
+    pub store: Store,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payouts: Option<Payouts>,
+    pub api: Api,
+    pub log: Log,
+}
+
+/// `[chain]`
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Chain {
+    pub rpc_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ws_url: Option<String>,
+    pub chain_id: u64,
+    pub vault: Address,
+    pub vault_code_hash: B256,
+    pub deploy_block: u64,
+    pub finality: String,
+    pub confirmations: u64,
+    pub poll_interval_ms: u64,
+}
+
+/// `[ledger]`
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Ledger {
+    pub cluster_id: String,
+    pub addresses: Vec<String>,
+    pub clearing_ledger: u32,
+    pub reply_timeout_ms: u64,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Store {
+    pub path: PathBuf,
+}
+
+/// `[payouts]`
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Payouts {
+    pub signer_keystore: PathBuf,
+    pub signer_password_file: PathBuf,
+    pub submitter_keystore: PathBuf,
+    pub submitter_password_file: PathBuf,
+}
+
+/// `[api]`
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Api {
+    pub listen: String,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Log {
+    pub format: String,
+}
+
+/// What a development configuration is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// The vault.
+    pub deployment: &'a Deployment,
+    /// The node: `http://…`.
+    pub rpc_url: &'a str,
+    /// The node's wake-ups: `ws://…`.
+    pub ws_url: Option<&'a str>,
+    /// The ledger's cluster id.
+    pub cluster_id: u128,
+    /// The ledger's replicas, in order.
+    pub ledger_addresses: &'a [String],
+    /// Where the API shall listen.
+    pub api_port: u16,
+    /// Gets keystores and the store.
+    pub folder: &'a Path,
+}
+
+impl DaemonConfig {
+    /// A configuration for development: one confirmation, quick polls, keystores made of the
+    /// development keys. Change fields as you like before [`DaemonConfig::write`].
+    ///
+    /// # Errors
+    /// When the folder or the keystores cannot be written.
+    pub fn development(parts: Parts<'_>) -> Result<Self> {
+        let Parts { deployment, folder, .. } = parts;
+        let payouts = keystores(&folder.join("keys"))?;
+        Ok(Self {
+            chain: Chain {
+                rpc_url: parts.rpc_url.to_owned(),
+                ws_url: parts.ws_url.map(str::to_owned),
+                chain_id: deployment.chain_id,
+                vault: deployment.vault,
+                vault_code_hash: deployment.vault_code_hash,
+                deploy_block: deployment.deploy_block,
+                finality: "confirmations".into(),
+                confirmations: 1,
+                poll_interval_ms: 200,
+            },
+            ledger: Ledger {
+                cluster_id: parts.cluster_id.to_string(),
+                addresses: parts.ledger_addresses.to_vec(),
+                clearing_ledger: 1002,
+                reply_timeout_ms: 10_000,
+            },
+            store: Store { path: folder.join("store") },
+            payouts: Some(payouts),
+            api: Api { listen: format!("127.0.0.1:{}", parts.api_port) },
+            log: Log { format: "human".into() },
+        })
+    }
+
+    /// The file's text.
+    ///
+    /// # Errors
+    /// When a path is not text.
+    pub fn render(&self) -> Result<String> {
+        Ok(toml::to_string(self)?)
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        fs::write(path, self.render()?).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Where the API answers: `http://…`.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        format!("http://{}", self.api.listen)
+    }
+}
+
+fn keystores(folder: &Path) -> Result<Payouts> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let password = folder.join("password");
+    fs::write(&password, PASSWORD)?;
+    let store = |role: Role| {
+        write_keystore(folder, &format!("{}.json", role.name()), role.private_key(), PASSWORD)
+    };
+    Ok(Payouts {
+        signer_keystore: store(Role::PayoutSigner)?,
+        signer_password_file: password.clone(),
+        submitter_keystore: store(Role::Submitter)?,
+        submitter_password_file: password,
+    })
+}

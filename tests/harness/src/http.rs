@@ -1,0 +1,78 @@
+//! The smallest HTTP client that can ask a server on this machine.
+
+use anyhow::{Context, Result, anyhow, bail};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The status code, such as 200.
+    pub status: u16,
+    /// The body as it came.
+    pub body: String,
+}
+
+/// Asks for `http://host:port/path`.
+///
+/// # Errors
+/// When nobody listens, the answer takes longer than `limit`, or it is not HTTP.
+pub fn get(url: &str, limit: Duration) -> Result<Response> {
+    request("GET", url, "", limit)
+}
+
+/// Sends JSON to `http://host:port/path`.
+///
+/// # Errors
+/// As for [`get`].
+pub fn post_json(url: &str, body: &str, limit: Duration) -> Result<Response> {
+    request("POST", url, body, limit)
+}
+
+fn request(method: &str, url: &str, body: &str, limit: Duration) -> Result<Response> {
+    let (authority, path) = split(url)?;
+    let mut stream =
+        TcpStream::connect(authority).with_context(|| format!("nobody listens at {authority}"))?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))?;
+    // HTTP/1.0: the answer ends with the connection, so that no chunks need to be put together.
+    let head = format!(
+        "{method} {path} HTTP/1.0\r\nHost: {authority}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).with_context(|| format!("no whole answer from {url}"))?;
+    parse(&String::from_utf8_lossy(&answer)).with_context(|| format!("not HTTP from {url}"))
+}
+
+fn split(url: &str) -> Result<(&str, &str)> {
+    let rest = url.strip_prefix("http://").ok_or_else(|| anyhow!("not an http:// URL: {url}"))?;
+    Ok(rest.find('/').map_or((rest, "/"), |at| rest.split_at(at)))
+}
+
+fn parse(answer: &str) -> Result<Response> {
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else { bail!("no end of the headers") };
+    let status = head.split(' ').nth(1).ok_or_else(|| anyhow!("no status line"))?.parse()?;
+    Ok(Response { status, body: body.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_and_answers() {
+        assert_eq!(split("http://127.0.0.1:80/ready").unwrap(), ("127.0.0.1:80", "/ready"));
+        assert_eq!(split("http://127.0.0.1:80").unwrap(), ("127.0.0.1:80", "/"));
+        assert!(split("https://127.0.0.1").is_err());
+        let parsed = parse("HTTP/1.1 503 Service Unavailable\r\na: b\r\n\r\nnot yet").unwrap();
+        assert_eq!(parsed, Response { status: 503, body: "not yet".into() });
+        assert!(parse("hello").is_err());
+    }
+}

@@ -1,0 +1,295 @@
+//! The vault contract as a model: the rules of `contracts/src/Vault.sol` that events and states
+//! depend on. Signatures are a set of what the signers' quorum has signed.
+
+use alloy_primitives::{Address, B256};
+use bridge_core::{
+    amount::TokenAmount,
+    asset::Listing,
+    block::{Seq, UnixSeconds},
+    eip712::Domain,
+    event::ContractState,
+    vault_event::{Deposit, Origin, Outcome, Progress, Request, VaultEvent, WithdrawalEvent},
+};
+
+/// Shortest time between a request's block and its deadline, seconds.
+pub const MIN_DEADLINE: u64 = 20;
+/// Longest such time, seconds.
+pub const MAX_DEADLINE: u64 = 240;
+/// Open requests of one owner.
+pub const MAX_OPEN: usize = 4;
+/// How long a queued payout can be finalized, seconds.
+pub const QUEUE_PERIOD: u64 = 60;
+
+/// What a transaction asks of the contract; tokens by their place in [`Vault::listings`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields of the contract's own calls")]
+pub enum Call {
+    /// Somebody deposits for an owner.
+    Deposit { token: usize, owner: Address, amount: u128 },
+    /// An owner asks for a withdrawal, with a deadline so many seconds after the block.
+    Request { token: usize, owner: Address, to: Address, amount: u128, seconds: u64 },
+    /// A payout with a quorum's signatures over this id.
+    Payout { id: B256 },
+    /// A refusal with a quorum's signatures over this id.
+    Refuse { id: B256 },
+    /// Anybody ends a request after its deadline, or a queued payout after its period.
+    Cancel { id: B256 },
+    /// Anybody finishes a queued payout.
+    Finalize { id: B256 },
+    /// The guardian vetoes a queued payout.
+    Veto { id: B256 },
+    /// An owner takes what was deferred.
+    Claim { token: usize, owner: Address },
+    /// The admin lists a token.
+    List { token: usize },
+    /// The admin stops deposits of a token.
+    Delist { token: usize },
+    /// An owner spoils a nonce of intents; no effect on ledgers.
+    InvalidateNonce,
+    /// Nothing for the vault.
+    Nothing,
+}
+
+/// What the contract keeps of one withdrawal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// What was asked for.
+    pub request: Request,
+    /// Its number.
+    pub seq: Seq,
+    /// Where it stands.
+    pub state: State,
+}
+
+/// `IVaultTypes.State`, with when a queued payout expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the contract's own names")]
+pub enum State {
+    Requested,
+    Queued { expires: u64 },
+    Paid,
+    Deferred,
+    Refused,
+    Cancelled,
+}
+
+/// The storage of the contract after some block.
+#[derive(Clone, Debug, Default)]
+pub struct Vault {
+    /// Counter of ledger-relevant events.
+    pub last_seq: u64,
+    /// By token: what the contract accounts for.
+    pub accounted: Vec<u128>,
+    /// By token: what owners can claim.
+    pub claimable: Vec<Vec<(Address, u128)>>,
+    /// By token: listed, and open for deposits.
+    pub listed: Vec<Option<bool>>,
+    /// All withdrawals, in the order of their requests.
+    pub slots: Vec<Slot>,
+    /// Next nonce of the submitter's key.
+    pub submitter_nonce: u64,
+}
+
+/// What does not change with the chain.
+#[derive(Debug)]
+pub struct Rules {
+    /// Signing domain.
+    pub domain: Domain,
+    /// Tokens that can be listed.
+    pub tokens: Vec<Listing>,
+    /// Recipients whose pushes fail.
+    pub failing: Vec<Address>,
+    /// Payouts from this many ledger units on wait in the queue.
+    pub queue_from: u128,
+}
+
+impl Vault {
+    /// Before the first block of the vault.
+    #[must_use]
+    pub fn new(tokens: usize) -> Self {
+        Self {
+            accounted: vec![0; tokens],
+            claimable: vec![Vec::new(); tokens],
+            listed: vec![None; tokens],
+            ..Self::default()
+        }
+    }
+
+    /// A withdrawal by its id.
+    #[must_use]
+    pub fn slot(&self, id: B256) -> Option<&Slot> {
+        self.slots.iter().rev().find(|s| s.request.id == id)
+    }
+
+    /// What `stateOf` answers.
+    #[must_use]
+    pub fn state_of(&self, id: B256) -> ContractState {
+        match self.slot(id).map(|s| s.state) {
+            None => ContractState::None,
+            Some(State::Requested) => ContractState::Requested,
+            Some(State::Queued { .. }) => ContractState::Queued,
+            Some(State::Paid | State::Deferred) => ContractState::PaidOrDeferred,
+            Some(State::Refused | State::Cancelled) => ContractState::RefusedOrCancelled,
+        }
+    }
+
+    /// Executes a call at a block's time; nothing if it reverts or concerns nobody's ledger.
+    pub fn execute(&mut self, rules: &Rules, call: &Call, time: u64) -> Option<(Seq, VaultEvent)> {
+        let event = match *call {
+            Call::Deposit { token, owner, amount } => self.deposit(rules, token, owner, amount)?,
+            Call::Request { token, owner, to, amount, seconds } => {
+                let deadline = UnixSeconds(time + seconds);
+                self.request(rules, token, (owner, to), amount, deadline)?
+            }
+            Call::Payout { id } => self.payout(rules, id, time)?,
+            Call::Refuse { id } => self.end(id, State::Refused, |s| s == State::Requested)?,
+            Call::Cancel { id } => self.cancel(id, time)?,
+            Call::Finalize { id } => self.finalize(rules, id, time)?,
+            Call::Veto { id } => {
+                self.end(id, State::Refused, |s| matches!(s, State::Queued { .. }))?
+            }
+            Call::Claim { token, owner } => self.claim(token, owner)?,
+            Call::List { token } => {
+                let listed = self.listed[token].unwrap_or(false);
+                if listed {
+                    return None;
+                }
+                self.listed[token] = Some(true);
+                VaultEvent::Listed(rules.tokens[token])
+            }
+            Call::Delist { token } => {
+                self.listed[token].filter(|open| *open)?;
+                self.listed[token] = Some(false);
+                VaultEvent::Delisted(rules.tokens[token].ledger)
+            }
+            Call::InvalidateNonce => VaultEvent::NonceInvalidated,
+            Call::Nothing => return None,
+        };
+        self.last_seq += 1;
+        Some((Seq(self.last_seq), event))
+    }
+
+    fn deposit(
+        &mut self,
+        rules: &Rules,
+        token: usize,
+        owner: Address,
+        amount: u128,
+    ) -> Option<VaultEvent> {
+        self.listed[token].filter(|open| *open)?;
+        let Listing { token: address, ledger, divisor } = rules.tokens[token];
+        if amount == 0 || !amount.is_multiple_of(divisor.get()) {
+            return None;
+        }
+        self.accounted[token] += amount;
+        let amount = TokenAmount(amount);
+        Some(VaultEvent::Deposited(Deposit { token: address, owner, amount, ledger }))
+    }
+
+    fn request(
+        &mut self,
+        rules: &Rules,
+        token: usize,
+        (owner, to): (Address, Address),
+        amount: u128,
+        deadline: UnixSeconds,
+    ) -> Option<VaultEvent> {
+        self.listed[token]?;
+        let Listing { token: address, ledger, divisor } = rules.tokens[token];
+        let waits = |s: &&Slot| matches!(s.state, State::Requested | State::Queued { .. });
+        let open = self.slots.iter().filter(waits).filter(|s| s.request.owner == owner).count();
+        if open >= MAX_OPEN || amount == 0 || !amount.is_multiple_of(divisor.get()) {
+            return None;
+        }
+        let seq = Seq(self.last_seq + 1);
+        let mut request = Request {
+            id: B256::ZERO,
+            owner,
+            to,
+            token: address,
+            amount: TokenAmount(amount),
+            deadline,
+            ledger,
+        };
+        request.id = rules.domain.request_id(&request, seq.0);
+        self.slots.push(Slot { request, seq, state: State::Requested });
+        Some(VaultEvent::Requested(request))
+    }
+
+    fn payout(&mut self, rules: &Rules, id: B256, time: u64) -> Option<VaultEvent> {
+        let slot = *self.slot(id).filter(|s| s.state == State::Requested)?;
+        if time > slot.request.deadline.0 {
+            return None;
+        }
+        let token = rules.token(slot.request.token)?;
+        if self.accounted[token] < slot.request.amount.0 {
+            return None;
+        }
+        let units = slot.request.amount.0 / rules.tokens[token].divisor.get();
+        if units >= rules.queue_from {
+            let queued = State::Queued { expires: time + QUEUE_PERIOD };
+            return self.step(id, queued, Progress::Queued);
+        }
+        self.pay(rules, &slot, token)
+    }
+
+    fn finalize(&mut self, rules: &Rules, id: B256, time: u64) -> Option<VaultEvent> {
+        let slot = *self.slot(id)?;
+        let State::Queued { expires } = slot.state else { return None };
+        if time > expires {
+            return None;
+        }
+        let token = rules.token(slot.request.token)?;
+        if self.accounted[token] < slot.request.amount.0 {
+            return None;
+        }
+        self.pay(rules, &slot, token)
+    }
+
+    fn pay(&mut self, rules: &Rules, slot: &Slot, token: usize) -> Option<VaultEvent> {
+        let Request { id, owner, to, amount, .. } = slot.request;
+        self.accounted[token] -= amount.0;
+        if rules.failing.contains(&to) {
+            self.claimable[token].push((owner, amount.0));
+            return self.step(id, State::Deferred, Progress::Ended(Outcome::Deferred));
+        }
+        self.step(id, State::Paid, Progress::Ended(Outcome::Paid))
+    }
+
+    fn cancel(&mut self, id: B256, time: u64) -> Option<VaultEvent> {
+        let slot = *self.slot(id)?;
+        let over = match slot.state {
+            State::Requested => time > slot.request.deadline.0,
+            State::Queued { expires } => time > expires,
+            State::Paid | State::Deferred | State::Refused | State::Cancelled => false,
+        };
+        over.then(|| self.step(id, State::Cancelled, Progress::Ended(Outcome::Cancelled)))?
+    }
+
+    fn end(&mut self, id: B256, to: State, from: impl Fn(State) -> bool) -> Option<VaultEvent> {
+        self.slot(id).filter(|s| from(s.state))?;
+        self.step(id, to, Progress::Ended(Outcome::Refused))
+    }
+
+    fn step(&mut self, id: B256, to: State, progress: Progress) -> Option<VaultEvent> {
+        let slot = self.slots.iter_mut().rev().find(|s| s.request.id == id)?;
+        slot.state = to;
+        let nonce = slot.seq;
+        let event = WithdrawalEvent { id, origin: Origin::Request, nonce, progress };
+        Some(VaultEvent::Withdrawal(event))
+    }
+
+    fn claim(&mut self, token: usize, owner: Address) -> Option<VaultEvent> {
+        let before = self.claimable[token].len();
+        self.claimable[token].retain(|(of, _)| *of != owner);
+        (self.claimable[token].len() < before).then_some(VaultEvent::Claimed)
+    }
+}
+
+impl Rules {
+    /// The index of a token's address.
+    #[must_use]
+    pub fn token(&self, address: Address) -> Option<usize> {
+        self.tokens.iter().position(|l| l.token == address)
+    }
+}

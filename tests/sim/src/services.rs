@@ -1,0 +1,293 @@
+//! Node, ledger and signers as the daemons' adapters meet them: with trouble on the way.
+
+use crate::{
+    chain::vault,
+    coverage::Transition,
+    fault::Fault,
+    ledger::{translate, types::transfer_flags as tf},
+    rng::hash,
+    world::{Action, Flight, World},
+};
+use alloy_primitives::Bytes;
+use bridge_core::{
+    block::{BlockNumber, Seq},
+    command::{Call, ChainCommand, LedgerCommand, RangeRequest, RequestId},
+    event::{Event, Head, LedgerEvent, PayoutEvent, Range},
+    posting::WithdrawalIds,
+    vault_event::Request,
+    withdrawal::Verdict,
+};
+
+/// Signatures that make a quorum.
+const THRESHOLD: usize = 2;
+/// How long an adapter waits for the ledger, milliseconds.
+const REPLY_TIMEOUT_MS: u64 = 250;
+
+impl World<'_> {
+    pub(crate) fn ask_node(&mut self, d: usize, command: ChainCommand) {
+        let failed = self.roll(Fault::NodeError, 80);
+        let event = match command {
+            ChainCommand::Poll { anchor } => match self.poll(d, anchor) {
+                Some(head) if !failed => Event::Head(head),
+                Some(_) | None => Event::HeadFailed,
+            },
+            ChainCommand::FetchRange(request) => self.fetch(request, failed),
+            ChainCommand::ReadState { seq, id, block } => {
+                let state = self.nodes.state(&self.chain, &mut self.chances.chain, id, block);
+                let state = if self.roll(Fault::Lie, 60) {
+                    Some(bridge_core::event::ContractState::None)
+                } else {
+                    state.filter(|_| !failed)
+                };
+                Event::State { seq, block: block.number, state }
+            }
+        };
+        self.answer(d, 40, event);
+    }
+
+    fn poll(&mut self, d: usize, anchor: BlockNumber) -> Option<Head> {
+        let mut head = self.nodes.poll(&self.chain, &mut self.chances.chain, anchor)?;
+        // A lie must not persist: that would be a contradiction.
+        let may_lie = self.daemons[d].lies == 0;
+        if may_lie && self.roll(Fault::Lie, 40) {
+            self.daemons[d].lies += 1;
+            self.falsify(&mut head);
+        } else {
+            self.daemons[d].lies = 0;
+        }
+        Some(head)
+    }
+
+    fn falsify(&mut self, head: &mut Head) {
+        // Logs and counter that leave out the same events are two answers that lie alike: nobody who
+        // asks one node can tell.
+        let may_hide = !self.faults.has(Fault::MissingLogs) && !self.faults.has(Fault::TwoNodes);
+        let rng = &mut self.chances.fault;
+        let junk = hash(rng.bits(), 1);
+        match rng.below(6) {
+            0 => head.final_head.block.hash = junk,
+            1 => {
+                // A block that nobody has, far ahead.
+                let far = head.latest.plus(rng.between(1, 400));
+                head.final_head.block = bridge_core::block::BlockRef { number: far, hash: junk };
+                if rng.per_mille(500) {
+                    head.latest = far.plus(10);
+                }
+            }
+            2 => head.last_seq = head.last_seq.plus(rng.between(1, 3)),
+            3 if may_hide => head.last_seq = head.last_seq.minus(rng.between(1, 3)),
+            4 => head.anchor = head.anchor.map(|(number, _)| (number, junk)),
+            _ => head.genesis = junk,
+        }
+    }
+
+    fn fetch(&mut self, request: RangeRequest, failed: bool) -> Event {
+        let blocks = request.to.0 - request.from.0 + 1;
+        if blocks > self.range_limit {
+            self.happened(Fault::RangeLimit);
+            return Event::RangeFailed { request, too_large: true };
+        }
+        match self.nodes.range(&self.chain, &mut self.chances.chain, request) {
+            Some(mut range) if !failed => {
+                self.spoil(&mut range);
+                Event::Range(range)
+            }
+            Some(_) | None => Event::RangeFailed { request, too_large: false },
+        }
+    }
+
+    fn spoil(&mut self, range: &mut Range) {
+        if self.roll(Fault::MissingLogs, 120) {
+            let rng = &mut self.chances.fault;
+            match rng.below(3) {
+                0 => range.logs.clear(),
+                1 => range.logs.truncate(rng.index(range.logs.len() + 1)),
+                _ if !range.logs.is_empty() => {
+                    range.logs.remove(rng.index(range.logs.len()));
+                }
+                _ => {}
+            }
+        }
+        if self.roll(Fault::Lie, 80) {
+            let rng = &mut self.chances.fault;
+            let junk = hash(rng.bits(), 2);
+            let ends = [range.request.from, range.request.to];
+            let end = *rng.pick(&ends);
+            match rng.below(6) {
+                0 => drop(range.headers.get_mut(&end).map(|h| h.block.hash = junk)),
+                1 => drop(range.headers.get_mut(&end).map(|h| h.parent = junk)),
+                2 => drop(range.headers.remove(&end)),
+                3 => drop(range.logs.last_mut().map(|l| l.block.hash = junk)),
+                4 => drop(range.logs.first_mut().map(|l| l.emitter = vault_of(junk.as_slice()))),
+                _ => drop(range.logs.first().copied().map(|l| range.logs.push(l))),
+            }
+        }
+    }
+
+    pub(crate) fn send_to_ledger(&mut self, request: usize) {
+        let pause = self.chances.time.between(1, 12);
+        if self.roll(Fault::LostReply, 90) {
+            let arrives = self.chances.fault.per_mille(700);
+            if arrives {
+                self.after(pause, Action::Arrive { request });
+            }
+            // Executed or not: the answer is lost.
+            self.flights[request].lost = true;
+            self.after(REPLY_TIMEOUT_MS, Action::GiveUp { request });
+        } else if self.roll(Fault::LateExecution, 90) {
+            let late = self.chances.fault.between(REPLY_TIMEOUT_MS + 1, 5_000);
+            self.after(late, Action::Arrive { request });
+            self.after(REPLY_TIMEOUT_MS, Action::GiveUp { request });
+        } else {
+            self.after(pause, Action::Arrive { request });
+        }
+    }
+
+    /// No answer in time: the outcome is unknown.
+    pub(crate) fn on_give_up(&mut self, request: usize) {
+        let flight = &mut self.flights[request];
+        if flight.answered {
+            return;
+        }
+        let (d, epoch) = (flight.daemon, flight.epoch);
+        let request_id = request_of(&flight.command);
+        flight.answered = true;
+        let event = Event::Ledger(LedgerEvent::Unknown { request: request_id });
+        self.after(1, Action::Deliver { daemon: d, epoch, event: Box::new(event) });
+    }
+
+    /// The request reaches the ledger and executes, whoever still waits for it.
+    pub(crate) fn on_arrival(&mut self, request: usize) {
+        let flight = &mut self.flights[request];
+        if std::mem::replace(&mut flight.executed, true) {
+            return;
+        }
+        let Flight { daemon, epoch, answered, lost, .. } = *flight;
+        let command = flight.command.clone();
+        let event = self.execute(&command);
+        self.note(request as u64);
+        if answered || lost {
+            let number = request_of(&command).0;
+            self.tell(|| format!("ledger executes request {number}; nobody hears of it"));
+            return;
+        }
+        self.flights[request].answered = true;
+        let pause = self.chances.time.between(1, 8);
+        self.after(pause, Action::Deliver { daemon, epoch, event: Box::new(Event::Ledger(event)) });
+    }
+
+    fn execute(&mut self, command: &LedgerCommand) -> LedgerEvent {
+        let events = match command {
+            LedgerCommand::CreateAccounts { accounts, .. } => accounts.len(),
+            LedgerCommand::CreateTransfers { transfers, .. } => transfers.len(),
+            LedgerCommand::LookupTransfers { ids, .. } => ids.len(),
+        };
+        if events > self.ledger_limit {
+            self.happened(Fault::BatchLimit);
+            return LedgerEvent::TooMuch { request: request_of(command), events };
+        }
+        let now = self.ledger_clock();
+        match command {
+            LedgerCommand::CreateAccounts { request, accounts } => {
+                let new: Vec<_> = accounts.iter().map(translate::account).collect();
+                let failures = self.ledger.create_accounts(&new, now).into_iter().collect();
+                let accounts = accounts.iter().map(|a| a.id).collect();
+                LedgerEvent::Accounts { request: *request, accounts, failures }
+            }
+            LedgerCommand::CreateTransfers { request, transfers } => {
+                let new: Vec<_> = transfers.iter().map(translate::transfer).collect();
+                let failures = self.ledger.create_transfers(&new, now);
+                self.check_executed(&new, &failures);
+                let failures = failures.into_iter().map(|(i, r)| (transfers[i].id, r)).collect();
+                LedgerEvent::Transfers { request: *request, failures }
+            }
+            LedgerCommand::LookupTransfers { request, ids } => {
+                let found = ids.iter().filter_map(|id| self.ledger.transfer(id.0));
+                let transfers = found.map(translate::found).collect();
+                LedgerEvent::Found { request: *request, transfers }
+            }
+        }
+    }
+
+    /// Ends a daemon's session: all its requests become unknown at once; some execute all the same.
+    pub(crate) fn evict(&mut self, d: usize) {
+        for request in self.flights.len().saturating_sub(4)..self.flights.len() {
+            let flight = &mut self.flights[request];
+            if flight.daemon != d || flight.answered {
+                continue;
+            }
+            if self.chances.fault.per_mille(400) {
+                flight.executed = true; // It never arrives.
+            }
+            self.on_give_up(request);
+        }
+    }
+
+    /// The newest request of a daemon under this id.
+    pub(crate) fn flight_of(&self, d: usize, request: RequestId) -> Option<&Flight> {
+        let of = |f: &&Flight| {
+            f.daemon == d && f.epoch == self.daemons[d].epoch && request_of(&f.command) == request
+        };
+        self.flights.iter().rev().find(of)
+    }
+
+    pub(crate) fn ledger_clock(&self) -> u64 {
+        (1_700_000_000_000 + self.now) * 1_000_000
+    }
+
+    /// Each signer looks at the ledger itself; the quorum signs one verdict for one id, ever.
+    pub(crate) fn sign(&mut self, seq: Seq, request: &Request, verdict: Verdict) -> PayoutEvent {
+        if self.roll(Fault::SignerAway, 250) {
+            return PayoutEvent::NotAuthorized { seq };
+        }
+        let ids = WithdrawalIds::of(self.instance, seq);
+        let pending = self.ledger.transfer(ids.main.0).is_some_and(|t| t.has(tf::PENDING));
+        let resolved = self.ledger.transfer(ids.resolve.0).is_some();
+        let pays = verdict == Verdict::Pay;
+        let asked_otherwise = self.signed.get(&request.id).is_some_and(|p| *p != pays);
+        let fits = self.chain.rules.domain.request_id(request, seq.0) == request.id;
+        let agrees = if pays { pending && !resolved } else { !pending };
+        if asked_otherwise || !fits || !agrees {
+            return PayoutEvent::NotAuthorized { seq };
+        }
+        self.signed.insert(request.id, pays);
+        self.moved(if pays { Transition::SignedPayout } else { Transition::SignedRefusal });
+        let signature = |signer: u8| {
+            let mut bytes = vec![signer, u8::from(pays)];
+            bytes.extend_from_slice(request.id.as_slice());
+            Bytes::from(bytes)
+        };
+        PayoutEvent::Authorized { seq, verdict, signatures: vec![signature(1), signature(2)] }
+    }
+
+    /// What a transaction does for the contract: it checks the signatures.
+    pub(crate) fn call_of(&self, call: &Call) -> vault::Call {
+        let Call::Withdrawal { request, authorization, .. } = call else {
+            return vault::Call::Nothing;
+        };
+        let id = request.id;
+        let pays = authorization.verdict == Verdict::Pay;
+        let good = authorization.signatures.len() >= THRESHOLD
+            && authorization
+                .signatures
+                .iter()
+                .all(|s| s.get(1) == Some(&u8::from(pays)) && s.get(2..) == Some(id.as_slice()));
+        match (good, pays) {
+            (true, true) => vault::Call::Payout { id },
+            (true, false) => vault::Call::Refuse { id },
+            (false, _) => vault::Call::Nothing,
+        }
+    }
+}
+
+fn request_of(command: &LedgerCommand) -> RequestId {
+    match command {
+        LedgerCommand::CreateAccounts { request, .. }
+        | LedgerCommand::CreateTransfers { request, .. }
+        | LedgerCommand::LookupTransfers { request, .. } => *request,
+    }
+}
+
+fn vault_of(bytes: &[u8]) -> alloy_primitives::Address {
+    alloy_primitives::Address::from_slice(&bytes[..20])
+}

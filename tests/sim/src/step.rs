@@ -1,0 +1,251 @@
+//! One step of a daemon: the production driver takes in an event; what it orders is carried out, or
+//! the process dies in between.
+
+use crate::{
+    coverage::Transition,
+    daemon::Outbox,
+    disk::CommitFate,
+    fault::Fault,
+    world::{Action, Flight, Phase, World},
+};
+use alloy_primitives::{Bytes, hex};
+use bridge_core::{
+    command::{Command, Notice, PayoutCommand, TransactionPlan},
+    event::{Event, LedgerEvent, PayoutEvent},
+};
+
+/// Where a process dies in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Death {
+    /// In the commit, if there is one.
+    InCommit(CommitFate),
+    /// After so many commands were handed over.
+    AfterCommands(usize),
+}
+
+impl World<'_> {
+    pub(crate) fn step(&mut self, d: usize, event: Event) {
+        self.steps += 1;
+        self.note(self.now ^ (self.steps << 32));
+        self.tell(|| format!("daemon {d} <- {}", describe(&event)));
+        self.observe(d, &event);
+        let death = self.draw_death();
+        if let Some(Death::InCommit(fate)) = death {
+            self.daemons[d].disk.borrow_mut().fate = fate;
+        }
+        let now = self.daemons[d].clock(self.now);
+        let mut outbox = Outbox::default();
+        let Some(driver) = &mut self.daemons[d].driver else { return };
+        let survived = driver.step(event, now, &mut outbox).is_ok();
+        self.daemons[d].disk.borrow_mut().fate = CommitFate::Durable;
+        self.check_commit(d);
+        if !survived {
+            return self.die(d, "in a commit");
+        }
+        let dies = match death {
+            Some(Death::AfterCommands(n)) => Some(n),
+            Some(Death::InCommit(_)) | None => None,
+        };
+        for (n, command) in outbox.commands.into_iter().enumerate() {
+            if dies == Some(n) {
+                return self.die(d, "between commands");
+            }
+            self.note(n as u64);
+            self.carry_out(d, command);
+        }
+        if dies.is_some() {
+            return self.die(d, "after a step");
+        }
+        for notice in outbox.notices {
+            self.on_notice(d, &notice);
+        }
+    }
+
+    fn draw_death(&mut self) -> Option<Death> {
+        if !self.roll(Fault::Crash, 12) {
+            return None;
+        }
+        Some(match self.chances.fault.below(6) {
+            0 => Death::InCommit(CommitFate::LostAll),
+            1 => Death::InCommit(CommitFate::DiesAfter),
+            2 if self.roll(Fault::TornWrite, 600) => Death::InCommit(CommitFate::Torn),
+            2 => Death::InCommit(CommitFate::LostAll),
+            n => Death::AfterCommands(usize::try_from(n - 3).unwrap_or(0)),
+        })
+    }
+
+    pub(crate) fn die(&mut self, d: usize, where_: &str) {
+        self.tell(|| format!("daemon {d} dies {where_}"));
+        self.daemons[d].kill();
+        let pause = self.chances.time.between(10, 400);
+        self.after(pause, Action::Restart { daemon: d });
+    }
+
+    /// Starts a process that is down, perhaps on another disk than it had.
+    pub(crate) fn restart(&mut self, d: usize) {
+        if self.daemons[d].driver.is_some() {
+            return;
+        }
+        self.swap_disk(d);
+        self.tell(|| format!("daemon {d} starts"));
+        match self.daemons[d].start() {
+            Ok(()) => self.moved(Transition::Restarted),
+            Err(e) => self.violate("restart: a store that the core wrote can be read", e),
+        }
+        self.check_marker(d);
+    }
+
+    fn swap_disk(&mut self, d: usize) {
+        if self.roll(Fault::DeletedStore, 150) {
+            self.tell(|| format!("the store of daemon {d} is deleted"));
+            self.daemons[d].disk.borrow_mut().records.clear();
+            self.daemons[d].must_stay_halted = false;
+        } else if !self.daemons[d].copies.is_empty() && self.roll(Fault::StaleStore, 300) {
+            let n = self.chances.fault.index(self.daemons[d].copies.len());
+            self.tell(|| format!("an older copy of the store of daemon {d} comes back"));
+            let copy = self.daemons[d].copies[n].clone();
+            self.daemons[d].disk.borrow_mut().records = copy;
+            self.daemons[d].must_stay_halted = false;
+        }
+    }
+
+    fn carry_out(&mut self, d: usize, command: Command) {
+        self.tell(|| format!("daemon {d} -> {}", describe(&command)));
+        match command {
+            Command::Chain(command) => self.ask_node(d, command),
+            Command::Ledger(command) => {
+                self.check_request(d, &command);
+                let flight = Flight {
+                    daemon: d,
+                    epoch: self.daemons[d].epoch,
+                    command,
+                    answered: false,
+                    lost: false,
+                    executed: false,
+                };
+                self.flights.push(flight);
+                self.send_to_ledger(self.flights.len() - 1);
+            }
+            Command::Payout(PayoutCommand::Authorize { seq, request, verdict }) => {
+                self.check_signing(d, seq, &request, verdict);
+                let event = self.sign(seq, &request, verdict);
+                self.answer(d, 5, Event::Payout(event));
+            }
+            Command::Payout(PayoutCommand::Build(plan)) => {
+                let event = self.build(plan);
+                self.answer(d, 2, Event::Payout(event));
+            }
+            Command::Payout(PayoutCommand::Broadcast { nonce, raw }) => {
+                self.broadcast(d, nonce, &raw);
+            }
+        }
+    }
+
+    /// An event for the process as it is now, soon.
+    pub(crate) fn answer(&mut self, d: usize, slowest_ms: u64, event: Event) {
+        let mut pause = self.chances.time.between(1, slowest_ms.max(2));
+        if self.roll(Fault::Slow, 60) {
+            pause += self.chances.fault.between(100, 2_500);
+        }
+        let epoch = self.daemons[d].epoch;
+        self.after(pause, Action::Deliver { daemon: d, epoch, event: Box::new(event) });
+    }
+
+    fn build(&mut self, plan: TransactionPlan) -> PayoutEvent {
+        let nonce = plan.nonce;
+        if self.roll(Fault::SignerAway, 100) {
+            return PayoutEvent::NotBuilt { nonce };
+        }
+        let call = self.call_of(&plan.call);
+        let tx = self.chain.make(Some((nonce, plan.fees.max_fee)), call);
+        let mut raw = nonce.to_be_bytes().to_vec();
+        raw.extend_from_slice(&(tx as u64).to_be_bytes());
+        PayoutEvent::Built { nonce, raw: Bytes::from(raw), hash: self.chain.txs[tx].hash }
+    }
+
+    fn broadcast(&mut self, d: usize, nonce: u64, raw: &Bytes) {
+        if !self.daemons[d].disk.borrow().holds_transaction(nonce, raw) {
+            let detail = format!("nonce {nonce}: {} sent, not on disk", hex::encode(raw));
+            self.violate("broadcast: the bytes are durable before they are sent", detail);
+        }
+        let number = raw.get(8..16).and_then(|b| <[u8; 8]>::try_from(b).ok());
+        let tx = number.and_then(|n| usize::try_from(u64::from_be_bytes(n)).ok());
+        let Some(tx) = tx.filter(|tx| *tx < self.chain.txs.len()) else {
+            return self.violate("broadcast: only what was built", format!("nonce {nonce}"));
+        };
+        let again = !self.users.sent.insert(tx);
+        let same_nonce =
+            |t: &usize| *t != tx && self.chain.txs[*t].submitter.is_some_and(|(n, _)| n == nonce);
+        let replaces = !again && self.users.sent.iter().any(same_nonce);
+        self.moved(if again { Transition::Rebroadcast } else { Transition::Broadcast });
+        if replaces {
+            self.moved(Transition::Replaced);
+        }
+        if !self.roll(Fault::PoolDrop, 150) {
+            self.chain.send_submitter(tx);
+        }
+    }
+
+    /// What the world learns from an event that a daemon is about to take in.
+    fn observe(&mut self, d: usize, event: &Event) {
+        let Event::Ledger(LedgerEvent::Found { request, transfers }) = event else { return };
+        let Some(flight) = self.flight_of(d, *request) else { return };
+        let bridge_core::command::LedgerCommand::LookupTransfers { ids, .. } = &flight.command
+        else {
+            return;
+        };
+        let seen: Vec<_> = ids
+            .iter()
+            .map(|id| (crate::checks::decode(id.0), transfers.iter().any(|t| t.id == *id)))
+            .collect();
+        for (id, found) in seen {
+            let known = self.daemons[d].looked_up.entry(id.seq).or_default();
+            if id.kind == bridge_core::id::Kind::Main.byte() {
+                known.0 = found;
+            } else {
+                known.1 = found;
+            }
+        }
+    }
+
+    fn on_notice(&mut self, d: usize, notice: &Notice) {
+        self.tell(|| format!("daemon {d} says {notice:?}"));
+        match notice {
+            Notice::TransactionLost { .. } => self.moved(Transition::NonceLost),
+            Notice::LedgerBlocked { ledger } => {
+                self.moved(Transition::Blocked);
+                if !self.truth.taken_ledgers.contains(&ledger.0) {
+                    let detail = format!("ledger {ledger} stopped");
+                    self.violate("blocking: only a ledger that cannot be served stops", detail);
+                }
+            }
+            Notice::Halted(evidence) => {
+                self.moved(Transition::Halted);
+                self.daemons[d].halted = true;
+                self.daemons[d].must_stay_halted = true;
+                if self.phase != Phase::Halting {
+                    let detail = format!("daemon {d}: {evidence}");
+                    self.violate("halting: only a contradiction that persists halts", detail);
+                }
+            }
+            Notice::DepositsPosted { .. }
+            | Notice::DepositReincluded { .. }
+            | Notice::WithdrawalReserved { .. }
+            | Notice::WithdrawalRefused { .. }
+            | Notice::WithdrawalSettled { .. }
+            | Notice::Submitted { .. }
+            | Notice::NonceFilled { .. }
+            | Notice::Suspect(_) => {}
+        }
+    }
+}
+
+/// A short line about an event or command.
+fn describe(what: &impl std::fmt::Debug) -> String {
+    let text = format!("{what:?}");
+    let mut short: String = text.chars().take(700).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}

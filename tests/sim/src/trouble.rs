@@ -1,0 +1,241 @@
+//! Trouble that comes by itself, and its end.
+
+use crate::{
+    chain::{node::Nodes, vault::Call},
+    daemon::Daemon,
+    disk::CommitFate,
+    fault::Fault,
+    ledger::types::{Transfer, transfer_flags as tf},
+    world::{Action, Phase, World},
+};
+use bridge_core::{
+    account::{GATE_OPERATOR, NewAccount},
+    asset::LedgerId,
+    id::AccountId,
+};
+use std::rc::Rc;
+
+impl World<'_> {
+    pub(crate) fn on_mine(&mut self) {
+        let leaps = self.roll(Fault::BlockTime, 60);
+        let seconds = match self.phase {
+            Phase::Trouble if leaps => self.chances.chain.between(30, 400),
+            Phase::Trouble => self.chances.chain.between(1, 9),
+            Phase::Healing | Phase::Halting => 12,
+        };
+        let blocks = if self.chances.chain.per_mille(60) { 3 } else { 1 };
+        for _ in 0..blocks {
+            self.mine_now(seconds);
+        }
+        if self.phase != Phase::Trouble {
+            self.tend_queue();
+        }
+        let pause = self.chances.chain.between(120, 360);
+        self.after(pause, Action::Mine);
+    }
+
+    pub(crate) fn mine_now(&mut self, seconds: u64) {
+        let most = self.chances.chain.index(7);
+        let most = if self.phase == Phase::Trouble { most } else { 50 };
+        self.chain.mine(seconds, most, &mut self.chances.chain);
+        self.truth.follow(&self.chain);
+        self.note(self.chain.height());
+        if self.options.trace {
+            let head = self.chain.head();
+            let text = format!(
+                "block {} at {} s with {:?}; final {}",
+                head.header.block.number,
+                head.header.timestamp,
+                head.logs.iter().map(|l| (l.seq.0, l.event)).collect::<Vec<_>>(),
+                self.truth.height
+            );
+            self.tell(|| text);
+        }
+        self.check_payouts();
+        self.sync_nodes();
+    }
+
+    fn sync_nodes(&mut self) {
+        let lags = [self.roll(Fault::Lag, 350), self.roll(Fault::TwoNodes, 500)];
+        for (branch, lags) in self.nodes.branches.iter_mut().zip(lags) {
+            if !lags {
+                *branch = Rc::clone(&self.chain.main);
+            }
+        }
+    }
+
+    pub(crate) fn on_trouble(&mut self) {
+        if self.phase != Phase::Trouble {
+            return;
+        }
+        self.trouble_of_the_chain();
+        self.trouble_of_the_submitter();
+        for d in 0..self.daemons.len() {
+            self.trouble_of_a_daemon(d);
+        }
+        if self.roll(Fault::Frozen, 60) {
+            self.toggle_gate();
+        }
+        let pause = self.chances.fault.between(40, 120);
+        self.after(pause, Action::Trouble);
+    }
+
+    fn trouble_of_the_chain(&mut self) {
+        self.nodes.mixed = self.roll(Fault::TwoNodes, 500);
+        let room = self.chain.height() - self.truth.height;
+        if room > 0 && self.roll(Fault::Reorg, 70) {
+            let depth = self.chances.fault.between(1, room);
+            let drop = *self.chances.fault.pick(&[0, 150, 600]);
+            self.tell(|| format!("reorg of {depth} blocks"));
+            self.chain.reorg(usize::try_from(depth).unwrap_or(1), drop, &mut self.chances.chain);
+            // The other branch may be a little shorter for a while, or longer.
+            for _ in 0..self.chances.fault.between(1, depth + 1) {
+                self.mine_now(2);
+            }
+        }
+    }
+
+    fn trouble_of_the_submitter(&mut self) {
+        if self.roll(Fault::PoolDrop, 60) {
+            self.tell(|| "the pool forgets".to_owned());
+            self.chain.submitter_pool.clear();
+        }
+        if self.roll(Fault::StrangeNonce, 40) {
+            let nonce = self.chain.head().state.submitter_nonce + self.chances.fault.below(3);
+            self.tell(|| format!("a stranger uses nonce {nonce}"));
+            let tx = self.chain.make(Some((nonce, 1 << 40)), Call::Nothing);
+            self.chain.send_submitter(tx);
+        }
+        if self.roll(Fault::FeeSpike, 40) {
+            self.chain.base_fee = *self.chances.fault.pick(&[100, 2_000, 20_000]);
+        }
+    }
+
+    fn trouble_of_a_daemon(&mut self, d: usize) {
+        if self.daemons[d].copies.len() < 3 && self.roll(Fault::StaleStore, 60) {
+            let copy = self.daemons[d].disk.borrow().records.clone();
+            self.daemons[d].copies.push(copy);
+        }
+        if self.roll(Fault::ClockJump, 30) {
+            let jump = i64::try_from(self.chances.fault.below(1_200_000)).unwrap_or(0) - 600_000;
+            self.tell(|| format!("the clock of daemon {d} jumps by {jump} ms"));
+            self.daemons[d].skew_ms += jump;
+        }
+        if self.roll(Fault::Eviction, 50) {
+            self.tell(|| format!("daemon {d}'s session with the ledger ends"));
+            self.evict(d);
+        }
+        let alive = self.daemons[d].driver.is_some();
+        if alive && self.roll(Fault::StaleStore, 20) | self.roll(Fault::DeletedStore, 20) {
+            self.die(d, "by kill -9");
+        } else if alive && self.roll(Fault::Crash, 15) {
+            // In order, as by SIGTERM.
+            self.step(d, bridge_core::event::Event::Stop);
+            if self.daemons[d].driver.is_some() {
+                self.die(d, "in order");
+            }
+        }
+    }
+
+    /// The operator freezes somebody, or lets them go.
+    fn toggle_gate(&mut self) {
+        let owners = crate::users::owners();
+        let owner = *self.chances.fault.pick(&owners);
+        let now = self.ledger_clock();
+        let number = 0x06_u128 << 120 | u128::from(self.chances.fault.bits()) << 8;
+        if let Some(closing) = self.frozen.remove(&owner) {
+            let void = Transfer {
+                id: number,
+                pending_id: closing,
+                flags: tf::VOID,
+                ..Transfer::default()
+            };
+            self.ledger.create_transfers(&[void], now);
+            return;
+        }
+        if self.truth.taken_gates.contains(&owner) {
+            return;
+        }
+        let gate = NewAccount::gate(owner);
+        self.operator_accounts(&[gate]);
+        let close = Transfer {
+            id: number,
+            debit_account_id: gate.id.0,
+            credit_account_id: AccountId::chart(LedgerId::CONTROL, GATE_OPERATOR.number).0,
+            ledger: LedgerId::CONTROL.0,
+            code: 22,
+            flags: tf::PENDING | tf::CLOSING_DEBIT,
+            ..Transfer::default()
+        };
+        self.tell(|| format!("the operator freezes {owner}"));
+        self.ledger.create_transfers(&[close], now);
+        self.frozen.insert(owner, number);
+    }
+
+    /// No more trouble, but for what is on its way already; or the one contradiction that must halt.
+    pub(crate) fn heal(&mut self) {
+        self.tell(|| "no more trouble".to_owned());
+        self.nodes = Nodes::new(&self.chain);
+        self.chain.base_fee = 100;
+        // Whatever is in the pool is mined: nobody's transaction waits for ever.
+        for d in 0..self.daemons.len() {
+            self.daemons[d].disk.borrow_mut().fate = CommitFate::Durable;
+            self.daemons[d].lies = 0;
+        }
+        if self.faults.has(Fault::Contradiction) {
+            self.contradict();
+        }
+    }
+
+    /// A reorg past finality under everybody's feet.
+    fn contradict(&mut self) {
+        let read = |d: &Daemon| d.bridge().map(|b| b.summary().read.block.number.0);
+        let lowest = |heights: Vec<Option<u64>>| heights.into_iter().min().flatten();
+        let lowest_read = lowest(self.daemons.iter().map(read).collect());
+        let lowest_stored = lowest(self.daemons.iter().map(stored_height).collect());
+        let (Some(lowest_read), Some(lowest_stored)) = (lowest_read, lowest_stored) else { return };
+        let fresh = self.daemons.iter().any(|d| d.copies.len() > 1);
+        if lowest_stored <= 5 || fresh {
+            return;
+        }
+        self.happened(Fault::Contradiction);
+        self.truth.contradicted = true;
+        self.phase = Phase::Halting;
+        self.replace_from(lowest_read);
+        // A block that was read, but not proven yet, may come again with the same events: that
+        // contradicts nothing. One that a restart would go on from always does.
+        if !self.daemons.iter().all(|d| self.is_contradicted(d)) {
+            self.replace_from(lowest_stored);
+        }
+    }
+
+    fn replace_from(&mut self, lowest: u64) {
+        let depth = self.chain.height() - lowest + 1;
+        self.tell(|| format!("reorg past finality, {depth} blocks"));
+        let depth = usize::try_from(depth).unwrap_or(1);
+        self.chain.reorg(depth, 200, &mut self.chances.chain);
+        for _ in 0..=depth {
+            self.mine_now(3);
+        }
+    }
+
+    /// True if an event that this daemon has taken in is not there any more.
+    fn is_contradicted(&self, d: &Daemon) -> bool {
+        let Some(next) = d.bridge().map(|b| b.summary().read.next_seq.0) else { return false };
+        let logs = self.chain.main.iter().flat_map(|i| &self.chain.blocks[*i as usize].logs);
+        let taken = usize::try_from(next).unwrap_or_default().saturating_sub(1);
+        let then = self.truth.events.iter().map(|log| log.event);
+        !then.take(taken).eq(logs.map(|log| log.event).take(taken))
+    }
+
+    /// True once every daemon halted.
+    pub(crate) fn have_halted(&self) -> bool {
+        self.daemons.iter().all(|d| d.bridge().is_some_and(|b| b.halted().is_some()))
+    }
+}
+
+/// The last block that a restart of this daemon would go on from.
+fn stored_height(d: &Daemon) -> Option<u64> {
+    let persisted = d.disk.borrow().clone().load().ok()?;
+    Some(persisted.checkpoint?.cursor.block.number.0)
+}
