@@ -429,6 +429,11 @@ impl ChainView {
     fn check_headers(&self, range: &Range) -> Result<Header, Evidence> {
         let RangeRequest { from, to, all_headers, .. } = range.request;
         let broken = |number| Evidence::BrokenLink { number };
+        // Behind one address there may be a node that lags, on a branch that was given up since:
+        // its blocks link just as well. What it holds for final itself is final for everybody.
+        if range.final_here < to {
+            return Err(Evidence::NotFinalThere { number: range.final_here, asked: to });
+        }
         let first = range.headers.get(&from).ok_or_else(|| broken(from))?;
         let last = range.headers.get(&to).ok_or_else(|| broken(to))?;
         if first.parent != self.cursor.block.hash {

@@ -85,6 +85,8 @@ pub struct SubmitterAccount {
 pub struct Range {
     /// What was asked.
     pub request: RangeRequest,
+    /// The height that is final in the eyes of the very node that gave the logs.
+    pub final_here: BlockNumber,
     /// Headers by height: the first and the last of the range, or all.
     pub headers: BTreeMap<BlockNumber, Header>,
     /// Logs in chain order.

@@ -66,6 +66,13 @@ pub enum Evidence {
         /// `seq` of its request.
         seq: Seq,
     },
+    /// The node that gave the logs does not hold all of their blocks for final.
+    NotFinalThere {
+        /// What it holds for final.
+        number: BlockNumber,
+        /// The end of the range.
+        asked: BlockNumber,
+    },
     /// Another event stands in the place of one that was taken in.
     EventReplaced {
         /// Their number.
@@ -103,6 +110,9 @@ impl fmt::Display for Evidence {
             }
             Self::PaidWithoutReservation { seq } => {
                 write!(f, "withdrawal {seq} was paid on chain without a reservation in the ledger")
+            }
+            Self::NotFinalThere { number, asked } => {
+                write!(f, "the node that gave the logs up to {asked} is only final at {number}")
             }
             Self::EventReplaced { seq } => {
                 write!(f, "event {seq} is another one than was taken in as final")

@@ -149,6 +149,7 @@ impl Story {
         };
         Range {
             request,
+            final_here: request.to,
             headers: numbers.into_iter().map(|n| (BlockNumber(n), header(n))).collect(),
             logs: self.logs.get(from..to).unwrap_or_default().to_vec(),
         }

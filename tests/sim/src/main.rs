@@ -27,9 +27,9 @@ const USAGE: &str = "usage: bridge-sim [--seeds N] [--first S] [--jobs J] [--onl
   --without KIND,… not these kinds
   --regressions F  seeds that once failed, one a line; run first
   --trace          print the history of each seed
-  --coverage       print the coverage table; from 2000 seeds on a zero in it fails the run";
+  --coverage       print the coverage table; from 100,000 seeds on a zero in it fails the run";
 /// Seeds from which on every cell of the coverage table must be hit.
-const COVERAGE_SEEDS: u64 = 2_000;
+const COVERAGE_SEEDS: u64 = 100_000;
 /// Seeds that a thread takes at a time.
 const CHUNK: u64 = 16;
 /// Lines of the history that a violation prints.

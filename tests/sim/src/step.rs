@@ -12,6 +12,7 @@ use alloy_primitives::{Bytes, hex};
 use bridge_core::{
     command::{Command, Notice, PayoutCommand, TransactionPlan},
     event::{Event, LedgerEvent, PayoutEvent},
+    withdrawal::RefusalReason,
 };
 
 /// Where a process dies in a step.
@@ -212,6 +213,9 @@ impl World<'_> {
         self.tell(|| format!("daemon {d} says {notice:?}"));
         match notice {
             Notice::TransactionLost { .. } => self.moved(Transition::NonceLost),
+            Notice::WithdrawalRefused { reason: RefusalReason::AddressMismatch, .. } => {
+                self.moved(Transition::RefusedTaken);
+            }
             Notice::LedgerBlocked { ledger } => {
                 self.moved(Transition::Blocked);
                 if !self.truth.taken_ledgers.contains(&ledger.0) {

@@ -81,34 +81,30 @@ impl Truth {
     /// A final deposit.
     #[must_use]
     pub fn deposit(&self, seq: u64) -> Option<&Deposit> {
-        match &self.event(seq)?.event {
-            VaultEvent::Deposited(deposit) => Some(deposit),
-            _ => None,
-        }
+        let VaultEvent::Deposited(deposit) = &self.event(seq)?.event else { return None };
+        Some(deposit)
     }
 
     /// A final request.
     #[must_use]
     pub fn request(&self, seq: u64) -> Option<&Request> {
-        match &self.event(seq)?.event {
-            VaultEvent::Requested(request) => Some(request),
-            _ => None,
-        }
+        let VaultEvent::Requested(request) = &self.event(seq)?.event else { return None };
+        Some(request)
     }
 
     /// All final requests.
     pub fn requests(&self) -> impl Iterator<Item = (Seq, &Request)> {
-        self.events.iter().filter_map(|log| match &log.event {
-            VaultEvent::Requested(request) => Some((log.seq, request)),
-            _ => None,
+        self.events.iter().filter_map(|log| {
+            let VaultEvent::Requested(request) = &log.event else { return None };
+            Some((log.seq, request))
         })
     }
 
     /// All final deposits.
     pub fn deposits(&self) -> impl Iterator<Item = (Seq, &Deposit)> {
-        self.events.iter().filter_map(|log| match &log.event {
-            VaultEvent::Deposited(deposit) => Some((log.seq, deposit)),
-            _ => None,
+        self.events.iter().filter_map(|log| {
+            let VaultEvent::Deposited(deposit) = &log.event else { return None };
+            Some((log.seq, deposit))
         })
     }
 

@@ -67,8 +67,8 @@ impl World<'_> {
             65..=74 => self.be_hostile(token, owner),
             75..=80 => self.submit_ticket(),
             81..=87 => self.tend(|id| Call::Cancel { id }),
-            88..=93 => self.tend(|id| Call::Finalize { id }),
-            94 => self.tend(|id| Call::Veto { id }),
+            88..=91 => self.tend(|id| Call::Finalize { id }),
+            92..=94 => self.tend(|id| Call::Veto { id }),
             95 => self.chain.send(Call::InvalidateNonce),
             96 => self.chain.send(Call::Delist { token }),
             97 => self.chain.send(Call::List { token }),
@@ -171,8 +171,11 @@ impl World<'_> {
             .map(|s| s.request.id)
             .collect();
         for id in waiting {
-            let finalize = self.chances.user.per_mille(500);
-            self.chain.send(if finalize { Call::Finalize { id } } else { Call::Cancel { id } });
+            self.chain.send(match self.chances.user.below(3) {
+                0 => Call::Finalize { id },
+                1 => Call::Veto { id },
+                _ => Call::Cancel { id },
+            });
         }
     }
 }

@@ -56,7 +56,7 @@ fn suspected(story: &Story) -> bool {
 #[test]
 fn a_range_that_does_not_fit_is_read_again_and_nothing_is_skipped() {
     type Lie = (&'static str, fn(&mut Range));
-    let lies: [Lie; 11] = [
+    let lies: [Lie; 12] = [
         ("a gap in the numbers", |r| {
             r.logs.remove(1);
         }),
@@ -72,6 +72,9 @@ fn a_range_that_does_not_fit_is_read_again_and_nothing_is_skipped() {
         ("somebody else's event", |r| r.logs[0].emitter = Address::ZERO),
         ("an event of another block", |r| r.logs[0].block.hash = B256::ZERO),
         ("an event outside of the range", |r| r.logs[2].block.number = BlockNumber(999)),
+        ("a node for which the last block is not final", |r| {
+            r.final_here = r.request.to.minus(1);
+        }),
         ("headers that do not link", |r| {
             r.headers.last_entry().unwrap().get_mut().parent = B256::ZERO;
         }),

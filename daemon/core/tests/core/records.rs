@@ -89,6 +89,7 @@ fn every_evidence_reads_back_as_it_was_written() {
         Evidence::WithdrawalDiffers { seq },
         Evidence::PaidWithoutReservation { seq },
         Evidence::EventReplaced { seq },
+        Evidence::NotFinalThere { number, asked: number },
     ] {
         assert_eq!(read(&[Change::Halt(evidence)]).halt, Some(evidence));
     }

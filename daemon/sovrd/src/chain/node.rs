@@ -8,7 +8,8 @@ use alloy::{
     network::TransactionBuilder,
     primitives::{Address, B256, Bytes, TxHash, keccak256},
     providers::{DynProvider, Provider, ProviderBuilder},
-    rpc::types::{Filter, Log, TransactionReceipt, TransactionRequest},
+    rpc::client::BatchRequest,
+    rpc::types::{Block, Filter, Log, TransactionReceipt, TransactionRequest},
     sol_types::SolCall,
     transports::TransportError,
 };
@@ -18,7 +19,7 @@ use bridge_core::{
     event::{ContractState, Head, Range, SubmitterAccount},
     vault_event::VaultLog,
 };
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, future, stream};
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
 /// Requests for headers under way at the same time.
@@ -149,12 +150,7 @@ impl Node {
 
     async fn block(&self, tag: BlockNumberOrTag) -> Result<Option<(Header, u128)>, ReadError> {
         let block = self.within(async { self.provider.get_block_by_number(tag).await }).await?;
-        Ok(block.map(|b| {
-            let block = BlockRef { number: BlockNumber(b.header.number()), hash: b.header.hash };
-            let timestamp = UnixSeconds(b.header.timestamp());
-            let header = Header { block, parent: b.header.parent_hash(), timestamp };
-            (header, b.header.base_fee_per_gas().unwrap_or_default().into())
-        }))
+        Ok(block.map(|b| (header_of(&b), b.header.base_fee_per_gas().unwrap_or_default().into())))
     }
 
     /// One poll: heads, the contract's counter, the anchor's hash and the submitter's account.
@@ -189,19 +185,22 @@ impl Node {
     }
 
     async fn final_header(&self, latest: Header) -> Result<Header, ReadError> {
-        let tag = match self.finality {
-            FinalityPolicy::Safe => BlockNumberOrTag::Safe,
-            FinalityPolicy::Finalized => BlockNumberOrTag::Finalized,
-            FinalityPolicy::Confirmations(_) => {
-                let number = self.finality.final_number(latest.block.number);
-                match number {
-                    Some(number) if number == latest.block.number => return Ok(latest),
-                    Some(number) => number.0.into(),
-                    None => return Err(ReadError::Missing("final block".to_owned())),
-                }
-            }
+        let FinalityPolicy::Confirmations(_) = self.finality else {
+            let tag = self.head_tag();
+            let header = self.header(tag).await?;
+            return header.ok_or_else(|| ReadError::Missing(format!("block {tag}")));
         };
-        self.header(tag).await?.ok_or_else(|| ReadError::Missing(format!("block {tag}")))
+        let number = self.finality.final_number(latest.block.number);
+        let number = number.ok_or_else(|| ReadError::Missing("final block".to_owned()))?;
+        if number == latest.block.number {
+            return Ok(latest);
+        }
+        // So many blocks deep counts only below this very head: one node answers a batch.
+        let (_, header, final_here) = self.logs_and_head(Vec::new(), number).await?;
+        if final_here < number {
+            return Err(ReadError::Missing(format!("block {number} as final")));
+        }
+        Ok(header)
     }
 
     /// The contract's own count of its events at a block. Where there is no contract (yet, or on
@@ -250,20 +249,62 @@ impl Node {
         let headers = self.headers(&request).await?;
         let blocks = request.to.0.saturating_sub(request.from.0);
         let by_hash = request.attempt > 0 && blocks < BY_HASH_BLOCKS && request.all_headers;
-        let logs = if by_hash {
-            let mut logs = Vec::new();
-            for header in headers.values() {
-                let filter = Filter::new().at_block_hash(header.block.hash);
-                logs.extend(self.logs(filter).await?);
-            }
-            logs
+        let filters = if by_hash {
+            headers.values().map(|h| Filter::new().at_block_hash(h.block.hash)).collect()
         } else {
-            self.logs(Filter::new().from_block(request.from.0).to_block(request.to.0)).await?
+            vec![Filter::new().from_block(request.from.0).to_block(request.to.0)]
         };
+        let (logs, last, final_here) = self.logs_and_head(filters, request.to).await?;
+        if headers.get(&request.to).map(|h| h.block) != Some(last.block) {
+            let number = request.to;
+            return Err(ReadError::Unusable(format!("block {number} changed while it was read")));
+        }
         let decode = |log: &Log| bindings::decode(log).transpose();
         let logs: Result<Vec<VaultLog>, _> = logs.iter().filter_map(decode).collect();
         let logs = logs.map_err(|e| ReadError::Unusable(e.to_string()))?;
-        Ok(Range { request, headers, logs })
+        Ok(Range { request, final_here, headers, logs })
+    }
+
+    /// Logs, the last block of their range and the final height in one batch of calls: where several
+    /// nodes stand behind the address, it is one of them that answers a batch.
+    async fn logs_and_head(
+        &self,
+        filters: Vec<Filter>,
+        last: BlockNumber,
+    ) -> Result<(Vec<Log>, Header, BlockNumber), ReadError> {
+        let read = async {
+            let mut batch = BatchRequest::new(self.provider.client());
+            let logs = filters.into_iter().map(|filter| {
+                batch.add_call::<_, Vec<Log>>("eth_getLogs", &(self.of_vault(filter),))
+            });
+            let logs = logs.collect::<Result<Vec<_>, _>>()?;
+            let mut block = |tag: BlockNumberOrTag| {
+                batch.add_call::<_, Option<Block>>("eth_getBlockByNumber", &(tag, false))
+            };
+            let (last, head) = (block(last.0.into())?, block(self.head_tag())?);
+            batch.send().await?;
+            let logs = future::try_join_all(logs).await?;
+            Ok((logs, last.await?, head.await?))
+        };
+        let (logs, last_block, head) = self.within(read).await?;
+        let last_block = last_block.ok_or_else(|| ReadError::Missing(format!("block {last}")))?;
+        let head = head.ok_or_else(|| ReadError::Missing("newest block".to_owned()))?;
+        let newest = BlockNumber(head.header.number());
+        let final_here = match self.finality {
+            FinalityPolicy::Safe | FinalityPolicy::Finalized => Some(newest),
+            FinalityPolicy::Confirmations(_) => self.finality.final_number(newest),
+        };
+        let final_here = final_here.ok_or_else(|| ReadError::Missing("final block".to_owned()))?;
+        Ok((logs.into_iter().flatten().collect(), header_of(&last_block), final_here))
+    }
+
+    /// The block that tells what is final.
+    const fn head_tag(&self) -> BlockNumberOrTag {
+        match self.finality {
+            FinalityPolicy::Safe => BlockNumberOrTag::Safe,
+            FinalityPolicy::Finalized => BlockNumberOrTag::Finalized,
+            FinalityPolicy::Confirmations(_) => BlockNumberOrTag::Latest,
+        }
     }
 
     async fn headers(
@@ -286,14 +327,13 @@ impl Node {
             .await
     }
 
-    async fn logs(&self, filter: Filter) -> Result<Vec<Log>, ReadError> {
+    fn of_vault(&self, filter: Filter) -> Filter {
         let filter = if filter.topics.first().is_none_or(|t| t.is_empty()) {
             filter.event_signature(bindings::sequence_signatures())
         } else {
             filter
         };
-        let filter = filter.address(self.vault);
-        self.within(async { self.provider.get_logs(&filter).await }).await
+        filter.address(self.vault)
     }
 
     /// The vault's events that concern an indexed topic, newest last; `topic` as in the ABI.
@@ -305,7 +345,8 @@ impl Node {
         from: BlockNumber,
         filter: Filter,
     ) -> Result<Vec<VaultLog>, ReadError> {
-        let logs = self.logs(filter.from_block(from.0)).await?;
+        let filter = self.of_vault(filter.from_block(from.0));
+        let logs = self.within(async { self.provider.get_logs(&filter).await }).await?;
         let logs: Result<Vec<_>, _> =
             logs.iter().filter_map(|log| bindings::decode(log).transpose()).collect();
         logs.map_err(|e| ReadError::Unusable(e.to_string()))
@@ -338,6 +379,13 @@ impl Node {
         let sent = self.within(async { self.provider.send_raw_transaction(raw).await }).await?;
         Ok(*sent.tx_hash())
     }
+}
+
+fn header_of(block: &Block) -> Header {
+    let number = BlockNumber(block.header.number());
+    let timestamp = UnixSeconds(block.header.timestamp());
+    let parent = block.header.parent_hash();
+    Header { block: BlockRef { number, hash: block.header.hash }, parent, timestamp }
 }
 
 /// The bytes of a signed transaction.

@@ -84,10 +84,12 @@ impl Nodes {
             headers.insert(BlockNumber(number), chain.blocks[index as usize].header);
             number += step;
         }
+        // One batch of calls reads the logs and the head: one node answers it.
         let branch = self.pick(rng);
+        let final_here = BlockNumber((branch.len() as u64).checked_sub(chain.confirmations)?);
         let blocks = (from.0..=to.0).filter_map(|n| branch.get(usize::try_from(n).ok()?));
         let logs = blocks.flat_map(|i| chain.blocks[*i as usize].logs.iter().copied()).collect();
-        Some(Range { request, headers, logs })
+        Some(Range { request, final_here, headers, logs })
     }
 
     /// The state of a withdrawal at a block, by hash; `None` where the node lacks it.

@@ -217,6 +217,7 @@ impl Chain {
         let headers = blocks.iter().map(|b| (b.header.block.number, b.header));
         Range {
             request,
+            final_here: self.tip().block.number,
             headers: headers.filter(|(n, _)| edge(*n)).collect(),
             logs: blocks.iter().flat_map(|b| b.logs.iter().copied()).collect(),
         }
