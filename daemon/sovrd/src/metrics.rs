@@ -2,8 +2,8 @@
 
 use bridge_core::{command::Notice, status::Summary};
 use prometheus_client::{
-    encoding::text::encode,
-    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -33,6 +33,16 @@ pub struct Metrics {
     blocked_ledgers: Gauge,
     up_to_date: Gauge,
     halted: Gauge,
+    rereading: Gauge,
+    endpoint_set_aside: Family<Endpoint, Gauge>,
+    endpoint_final_block: Family<Endpoint, Gauge>,
+    endpoint_faults: Family<Endpoint, Gauge>,
+}
+
+/// The label of an endpoint: its place in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Endpoint {
+    endpoint: u8,
 }
 
 const LATENCY_SECONDS: [f64; 12] =
@@ -79,6 +89,10 @@ impl Metrics {
             blocked_ledgers: gauge(r, "blocked_ledgers", "Ledgers that cannot be served"),
             up_to_date: gauge(r, "up_to_date", "1 if everything final is in the ledger"),
             halted: gauge(r, "halted", "1 after a contradiction"),
+            rereading: gauge(r, "rereading", "Reads in vain of what is being read again"),
+            endpoint_set_aside: family(r, "endpoint_set_aside", "1 while it is set aside"),
+            endpoint_final_block: family(r, "endpoint_final_block", "Its newest final block"),
+            endpoint_faults: family(r, "endpoint_faults", "Reads that failed or did not fit"),
             registry,
         }
     }
@@ -100,6 +114,17 @@ impl Metrics {
         set(&self.blocked_ledgers, size(summary.blocked_ledgers.len()));
         set(&self.up_to_date, u64::from(summary.up_to_date));
         set(&self.halted, u64::from(summary.halted.is_some()));
+        let attempts = summary.rereading.iter().map(|r| r.attempt).max();
+        set(&self.rereading, u64::from(attempts.unwrap_or_default()));
+        for one in &summary.endpoints {
+            let of = Endpoint { endpoint: one.endpoint.0 };
+            let family = |family: &Family<Endpoint, Gauge>, value| {
+                set(&family.get_or_create(&of), value);
+            };
+            family(&self.endpoint_set_aside, u64::from(one.set_aside.is_some()));
+            family(&self.endpoint_final_block, one.final_block.unwrap_or_default().0);
+            family(&self.endpoint_faults, one.faults);
+        }
     }
 
     /// Counts a notice of the core.
@@ -126,8 +151,11 @@ impl Metrics {
             Notice::Suspect(_) => {
                 self.suspicions.inc();
             }
-            Notice::DepositReincluded { .. } | Notice::LedgerBlocked { .. } | Notice::Halted(_) => {
-            }
+            Notice::DepositReincluded { .. }
+            | Notice::LedgerBlocked { .. }
+            | Notice::EndpointSetAside { .. }
+            | Notice::EndpointBack { .. }
+            | Notice::Halted(_) => {}
         }
     }
 
@@ -166,6 +194,12 @@ fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter {
 
 fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
     let metric = Gauge::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn family(registry: &mut Registry, name: &str, help: &str) -> Family<Endpoint, Gauge> {
+    let metric = Family::default();
     registry.register(name, help, metric.clone());
     metric
 }

@@ -32,6 +32,8 @@ pub struct DaemonConfig {
 #[allow(missing_docs)]
 pub struct Chain {
     pub rpc_url: String,
+    pub fallback_urls: Vec<String>,
+    pub quorum: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ws_url: Option<String>,
     pub chain_id: u64,
@@ -115,6 +117,8 @@ impl DaemonConfig {
         Ok(Self {
             chain: Chain {
                 rpc_url: parts.rpc_url.to_owned(),
+                fallback_urls: vec![],
+                quorum: 1,
                 ws_url: parts.ws_url.map(str::to_owned),
                 chain_id: deployment.chain_id,
                 vault: deployment.vault,
