@@ -7,6 +7,8 @@
 
 mod crash;
 mod flows;
+mod nodes;
 mod refusals;
+mod reorgs;
 mod tools;
 mod world;

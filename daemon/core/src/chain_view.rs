@@ -57,6 +57,8 @@ pub(crate) struct ChainView {
     /// Heads, one after the other, whose counter did not fit what was taken in.
     odd_counters: u32,
     head: Option<Head>,
+    /// Who told of it.
+    head_by: Vec<EndpointId>,
     /// The final height of the poll adopted before that.
     known_before: Option<BlockNumber>,
     /// Polls since then with a lower final height.
@@ -75,6 +77,8 @@ pub(crate) struct ChainView {
     reread_at: Millis,
     /// Rounds in a row that contradict what was taken in.
     suspicions: u32,
+    /// The last round brought no agreement: whoever is set aside may be the one who is right.
+    undecided: bool,
     /// Reads in a row of an event that no vault emits, or of another in the place of a taken one.
     impossible: u32,
     impossible_by: BTreeSet<EndpointId>,
@@ -108,6 +112,7 @@ impl ChainView {
             unproven: Vec::new(),
             odd_counters: 0,
             head: None,
+            head_by: Vec::new(),
             known_before: None,
             lower: 0,
             poll_due: Millis(0),
@@ -119,6 +124,7 @@ impl ChainView {
             attempt: 0,
             reread_at: Millis(0),
             suspicions: 0,
+            undecided: false,
             impossible: 0,
             impossible_by: BTreeSet::new(),
             head_trouble: None,
@@ -164,6 +170,7 @@ impl ChainView {
 
     /// What to ask now. `room` is false while the ledger's queue is full.
     pub(crate) fn poll(&mut self, now: Millis, room: bool) -> Vec<ChainCommand> {
+        self.drop_doubted_head();
         let mut commands = self.poll_heads(now);
         let more = std::mem::take(&mut self.more_readers);
         commands.extend(more.into_iter().map(ChainCommand::FetchRange));
@@ -197,6 +204,16 @@ impl ChainView {
     fn go_back(&mut self) {
         self.cursor = self.proven;
         self.drop_reading();
+    }
+
+    /// A head that only those told of who are not believed any more is asked for anew, from others.
+    fn drop_doubted_head(&mut self) {
+        let doubted = self.head_by.iter().all(|id| self.endpoints.is_doubted(*id));
+        if self.head.is_some() && doubted && self.endpoints.good().next().is_some() {
+            self.head = None;
+            self.drop_reading();
+            self.poll_due = Millis(0);
+        }
     }
 
     fn drop_reading(&mut self) {

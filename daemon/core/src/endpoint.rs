@@ -341,6 +341,13 @@ impl Endpoints {
         self.get(id).and_then(|e| e.aside).map(|aside| aside.reason)
     }
 
+    /// True while it is set aside for what it said, not for failing or lagging.
+    pub(crate) fn is_doubted(&self, id: EndpointId) -> bool {
+        self.reason(id).is_some_and(|reason| {
+            matches!(reason, Reason::Contradicts(_) | Reason::Disagrees { .. })
+        })
+    }
+
     fn count_fault(&mut self, id: EndpointId) {
         if let Some(endpoint) = self.get_mut(id) {
             endpoint.faults = endpoint.faults.saturating_add(1);
@@ -416,30 +423,23 @@ impl Endpoints {
         self.get(id).map_or(1, |e| e.range_blocks)
     }
 
-    /// Its limit was met: smaller at once, and larger again only after many that went well.
-    pub(crate) fn met_limit(&mut self, id: EndpointId) {
-        self.halve(id);
+    /// So many blocks were too many, or may have been: half as many at once, and more again only
+    /// after many ranges that went well.
+    pub(crate) fn met_limit(&mut self, id: EndpointId, blocks: u64) {
         if let Some(endpoint) = self.get_mut(id) {
+            endpoint.range_blocks = endpoint.range_blocks.min(blocks);
+            endpoint.halve();
             endpoint.grow_after = GROW_AFTER_RANGES;
-        }
-    }
-
-    /// It failed without saying why: the size may be the cause.
-    pub(crate) fn halve(&mut self, id: EndpointId) {
-        if let Some(endpoint) = self.get_mut(id) {
-            let half = endpoint.range_blocks.checked_div(2).unwrap_or_default();
-            endpoint.range_blocks = half.max(1);
         }
     }
 
     /// Ranges grow while they hold few events and shrink when they hold many.
     pub(crate) fn learn_size(&mut self, id: EndpointId, events: usize, events_max: u64) {
         let (events, most) = (u64::try_from(events).unwrap_or(u64::MAX), self.range_blocks_max);
-        if events > events_max {
-            return self.halve(id);
-        }
         let Some(endpoint) = self.get_mut(id) else { return };
-        if endpoint.grow_after > 0 {
+        if events > events_max {
+            endpoint.halve();
+        } else if endpoint.grow_after > 0 {
             endpoint.grow_after = endpoint.grow_after.saturating_sub(1);
         } else if events < events_max.checked_div(4).unwrap_or_default() {
             endpoint.range_blocks = endpoint.range_blocks.saturating_mul(2).min(most);
@@ -458,5 +458,159 @@ impl Endpoints {
             set_aside: e.aside,
         };
         self.all().zip(&self.list).map(status).collect()
+    }
+}
+
+impl Endpoint {
+    fn halve(&mut self) {
+        self.range_blocks = self.range_blocks.checked_div(2).unwrap_or_default().max(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: EndpointId = EndpointId(0);
+    const B: EndpointId = EndpointId(1);
+    const C: EndpointId = EndpointId(2);
+    const START: Millis = Millis(1_000_000);
+
+    fn endpoints(count: u8, quorum: u8) -> Endpoints {
+        let config =
+            EndpointsConfig { count, quorum, lag_max_ms: 5_000, set_aside_longest_ms: 8_000 };
+        Endpoints::new(config, 1_000)
+    }
+
+    fn aside(all: &Endpoints, id: EndpointId) -> Aside {
+        all.get(id).unwrap().aside.unwrap()
+    }
+
+    #[test]
+    fn the_order_of_the_configuration_holds_among_those_in_good_standing() {
+        let mut all = endpoints(3, 1);
+        assert_eq!(all.ranked(), [A, B, C]);
+        all.failed(A, ReadFault::Timeout, START);
+        assert_eq!((all.leader(), all.ranked()), (B, vec![B, C, A]));
+        // While the pause lasts, answers that fit change nothing.
+        all.fits(A, START.plus(999));
+        assert_eq!(all.leader(), B);
+        all.fits(A, START.plus(1_000));
+        assert_eq!(all.leader(), A);
+        let news: Vec<bool> = all.take_news().iter().map(|(_, reason)| reason.is_some()).collect();
+        assert_eq!(news, [true, false]);
+    }
+
+    #[test]
+    fn pauses_double_up_to_their_bound_and_are_forgiven_in_the_end() {
+        let mut all = endpoints(2, 1);
+        let mut now = START;
+        for pause in [1_000, 2_000, 4_000, 8_000, 8_000, 8_000] {
+            all.failed(A, ReadFault::Refused, now);
+            assert_eq!(aside(&all, A).until_ms, now.plus(pause).0);
+            now = now.plus(pause);
+            all.fits(A, now);
+        }
+        now = now.plus(FORGIVEN_AFTER_MS);
+        all.failed(A, ReadFault::Refused, now);
+        assert_eq!(aside(&all, A).until_ms, now.plus(1_000).0);
+    }
+
+    #[test]
+    fn failing_again_during_a_pause_does_not_make_it_longer() {
+        let mut all = endpoints(1, 1);
+        for ms in 0..999 {
+            all.failed(A, ReadFault::Timeout, START.plus(ms));
+        }
+        assert_eq!(aside(&all, A).until_ms, START.plus(1_000).0);
+        assert_eq!(aside(&all, A).since_ms, START.0);
+    }
+
+    #[test]
+    fn one_odd_answer_is_an_accident_and_two_in_a_row_are_not() {
+        let odd = Evidence::BrokenLink { number: BlockNumber(7) };
+        let mut all = endpoints(2, 1);
+        all.strike(A, odd, START);
+        all.served(A, START);
+        all.strike(A, odd, START);
+        assert!(all.is_good(A));
+        all.strike(A, odd, START);
+        assert_eq!(aside(&all, A).reason, Reason::Contradicts(odd));
+    }
+
+    #[test]
+    fn who_does_not_reach_in_time_what_another_told_of_lags() {
+        let mut all = endpoints(2, 1);
+        // It follows, always a block behind: that is no lag.
+        for n in 0..10 {
+            let now = START.plus(n * 4_000);
+            all.heard(B, BlockNumber(10 + n), now);
+            all.heard(A, BlockNumber(9 + n), now);
+        }
+        assert!(all.is_good(A));
+        let stopped = START.plus(36_000);
+        all.heard(A, BlockNumber(18), stopped.plus(4_999));
+        assert!(all.is_good(A));
+        all.heard(A, BlockNumber(18), stopped.plus(5_000));
+        let reason = aside(&all, A).reason;
+        assert_eq!(reason, Reason::Lags { reached: BlockNumber(18), expected: BlockNumber(19) });
+        // It is not back before it has caught up, however long that takes.
+        all.fits(A, stopped.plus(60_000));
+        assert!(!all.is_good(A));
+        all.heard(A, BlockNumber(19), stopped.plus(60_000));
+        all.fits(A, stopped.plus(60_000));
+        assert!(all.is_good(A));
+    }
+
+    #[test]
+    fn a_height_told_by_one_that_is_set_aside_makes_nobody_lag() {
+        let mut all = endpoints(2, 1);
+        all.heard(B, BlockNumber(1_000_000), START);
+        all.heard(A, BlockNumber(8), START);
+        all.contradicts(B, Reason::Disagrees { number: BlockNumber(8) }, START);
+        all.heard(A, BlockNumber(9), START.plus(100_000));
+        assert!(all.is_good(A));
+    }
+
+    #[test]
+    fn limits_are_learned_for_each_endpoint_and_remembered() {
+        let mut all = endpoints(2, 1);
+        all.met_limit(A, 500);
+        assert_eq!((all.range_blocks(A), all.range_blocks(B)), (250, 1_000));
+        all.failed(A, ReadFault::Timeout, START);
+        all.fits(A, START.plus(1_000));
+        for _ in 0..GROW_AFTER_RANGES {
+            all.learn_size(A, 0, 100);
+            assert_eq!(all.range_blocks(A), 250);
+        }
+        all.learn_size(A, 0, 100);
+        assert_eq!(all.range_blocks(A), 500);
+        all.learn_size(A, 101, 100);
+        assert_eq!(all.range_blocks(A), 250);
+        (0..20).for_each(|_| all.met_limit(B, 1_000));
+        assert_eq!(all.range_blocks(B), 1);
+    }
+
+    #[test]
+    fn everybody_is_asked_where_too_few_are_left_or_there_is_doubt() {
+        let mut all = endpoints(3, 2);
+        assert_eq!(all.deciders(false), [A, B, C]);
+        all.failed(A, ReadFault::Timeout, START);
+        assert_eq!(all.deciders(false), [B, C]);
+        assert_eq!(all.deciders(true), [A, B, C]);
+        all.failed(B, ReadFault::Timeout, START);
+        assert_eq!(all.deciders(false), [A, B, C]);
+        assert_eq!(endpoints(3, 1).deciders(false), [A]);
+    }
+
+    #[test]
+    fn the_others_are_asked_in_turn_and_one_whose_pause_is_over_first() {
+        let mut all = endpoints(3, 1);
+        let turns: Vec<_> = (0..3).map(|_| all.witness(&[A], START)).collect();
+        assert_eq!(turns, [Some(B), Some(C), Some(B)]);
+        all.failed(C, ReadFault::Timeout, START);
+        assert_eq!(all.witness(&[A], START.plus(999)), Some(B));
+        assert_eq!(all.witness(&[A], START.plus(1_000)), Some(C));
+        assert_eq!(endpoints(1, 1).witness(&[A], START), None);
     }
 }

@@ -43,6 +43,16 @@ pub struct Chain {
     pub finality: String,
     pub confirmations: u64,
     pub poll_interval_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpc_timeout_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_max_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_aside_max_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer_bytes_max: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range_blocks_max: Option<u64>,
 }
 
 /// `[ledger]`
@@ -127,6 +137,11 @@ impl DaemonConfig {
                 finality: "confirmations".into(),
                 confirmations: 1,
                 poll_interval_ms: 200,
+                rpc_timeout_ms: None,
+                lag_max_ms: None,
+                set_aside_max_ms: None,
+                answer_bytes_max: None,
+                range_blocks_max: None,
             },
             ledger: Ledger {
                 cluster_id: parts.cluster_id.to_string(),

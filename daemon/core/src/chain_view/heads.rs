@@ -32,7 +32,7 @@ impl ChainView {
             self.endpoints.failed(id, ReadFault::Timeout, now);
         }
         self.outstanding.retain(|_, at| now < at.plus(POLL_LOST_MS));
-        let mut asked = self.endpoints.deciders(self.suspicions > 0);
+        let mut asked = self.endpoints.deciders(self.undecided || self.suspicions > 0);
         self.round = Some(Round::new(&asked, now));
         let witness = self.endpoints.witness(&asked, now);
         asked.extend(witness.filter(|id| !self.outstanding.contains_key(id)));
@@ -156,6 +156,7 @@ impl ChainView {
 
     fn on_round_failed(&mut self, evidence: Option<Evidence>, now: Millis) -> Finding {
         self.round = None;
+        self.undecided = true;
         let alone = self.endpoints.quorum() > 1 || self.endpoints.good().next().is_none();
         self.poll_due = if alone { now.plus(self.config.poll_interval_ms) } else { now };
         let aside = |id: EndpointId| self.endpoints.reason(id);
@@ -170,6 +171,7 @@ impl ChainView {
     /// These agree: everybody else in the round is judged by what they say.
     fn conclude(&mut self, ids: &[EndpointId], now: Millis) -> Finding {
         let Some(round) = self.round.take() else { return Finding::Nothing };
+        self.undecided = false;
         let Some(head) = ids.first().and_then(|id| round.head_of(*id)).cloned() else {
             return Finding::Nothing;
         };
@@ -228,6 +230,7 @@ impl ChainView {
         self.known_before = known.map(|k| k.block.number);
         self.lower = 0;
         self.head = Some(head);
+        self.head_by = ids.to_vec();
         if self.must_be_confirmed() {
             self.poll_due = Millis(0);
         }

@@ -88,22 +88,26 @@ impl ChainView {
         if !self.waits_for(request) {
             return;
         }
-        let id = request.endpoint;
-        match fault {
-            ReadFault::TooLarge if request.from != request.to => {
-                // Nothing is wrong.
-                self.endpoints.met_limit(id);
-                return self.drop_reading();
-            }
-            // What it meets may be a limit that it does not tell.
-            ReadFault::Timeout
-            | ReadFault::Unreachable
-            | ReadFault::Refused
-            | ReadFault::Unusable => self.endpoints.halve(id),
-            ReadFault::TooLarge | ReadFault::RateLimited | ReadFault::Missing => {}
+        let (id, blocks) = (request.endpoint, request.to.minus(request.from.0).0.saturating_add(1));
+        let told = fault == ReadFault::TooLarge;
+        // What it meets may be a limit that it does not tell.
+        let untold = matches!(
+            fault,
+            ReadFault::Timeout | ReadFault::Unreachable | ReadFault::Refused | ReadFault::Unusable
+        );
+        if blocks > 1 && (told || untold) {
+            self.endpoints.met_limit(id, blocks);
+        }
+        if blocks > 1 && told {
+            // Nothing is wrong.
+            return self.drop_reading();
         }
         self.endpoints.failed(id, fault, now);
         self.read_again(request, Reason::Failed(fault), now);
+        if blocks > 1 && untold {
+            // A smaller one may do, so there is no reason yet to wait for long.
+            self.reread_at = self.reread_at.min(now.plus(REREAD_FIRST_MS));
+        }
     }
 
     /// The first time from the same endpoint, by block hash; then from the next one, at once; after
