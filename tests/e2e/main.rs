@@ -7,6 +7,7 @@
 
 mod crash;
 mod flows;
+mod hostile;
 mod nodes;
 mod refusals;
 mod reorgs;

@@ -23,11 +23,9 @@ use bridge_core::{
     event::{ContractState, Head, Range, SubmitterAccount},
     vault_event::VaultLog,
 };
-use futures_util::{StreamExt, TryStreamExt, future, stream};
+use futures_util::future;
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
-/// Requests for headers under way at the same time.
-const HEADERS_AT_ONCE: usize = 8;
 /// Ranges up to this many blocks are re-read block by block, by hash.
 const BY_HASH_BLOCKS: u64 = 16;
 
@@ -195,11 +193,9 @@ impl Node {
             return Ok(latest);
         }
         // So many blocks deep counts only below this very head: one node answers a batch.
-        let (_, header, final_here) = self.logs_and_head(Vec::new(), number).await?;
-        if final_here < number {
-            return Err(ReadError::Missing(format!("block {number} as final")));
-        }
-        Ok(header)
+        let Batch { headers, final_here, .. } = self.batch(Vec::new(), vec![number.0]).await?;
+        let header = headers.get(&number).filter(|_| final_here >= number);
+        header.copied().ok_or_else(|| ReadError::Missing(format!("block {number} as final")))
     }
 
     /// The contract's own count of its events at a block. Where there is no contract (yet, or on
@@ -243,32 +239,38 @@ impl Node {
     /// # Errors
     /// If any part of it has no usable answer.
     pub async fn range(&self, request: RangeRequest) -> Result<Range, ReadError> {
-        let headers = self.headers(&request).await?;
         let blocks = request.to.0.saturating_sub(request.from.0);
         let by_hash = request.attempt > 0 && blocks < BY_HASH_BLOCKS && request.all_headers;
-        let filters = if by_hash {
-            headers.values().map(|h| Filter::new().at_block_hash(h.block.hash)).collect()
+        let answer = if by_hash {
+            self.logs_by_hash(&request).await?
         } else {
-            vec![Filter::new().from_block(request.from.0).to_block(request.to.0)]
+            let filter = Filter::new().from_block(request.from.0).to_block(request.to.0);
+            self.batch(vec![filter], numbers(&request)).await?
         };
-        let (logs, last, final_here) = self.logs_and_head(filters, request.to).await?;
-        if headers.get(&request.to).map(|h| h.block) != Some(last.block) {
-            let number = request.to;
-            return Err(ReadError::Unusable(format!("block {number} changed while it was read")));
-        }
+        let Batch { logs, headers, final_here } = answer;
         let decode = |log: &Log| bindings::decode(log).transpose();
         let logs: Result<Vec<VaultLog>, _> = logs.iter().filter_map(decode).collect();
         let logs = logs.map_err(|e| ReadError::Unusable(e.to_string()))?;
         Ok(Range { request, final_here, headers, logs })
     }
 
-    /// Logs, the last block of their range and the final height in one batch of calls: where several
-    /// nodes stand behind the address, it is one of them that answers a batch.
-    async fn logs_and_head(
-        &self,
-        filters: Vec<Filter>,
-        last: BlockNumber,
-    ) -> Result<(Vec<Log>, Header, BlockNumber), ReadError> {
+    /// The same, block by block: a node that does not have one of these very blocks cannot answer
+    /// with no logs.
+    async fn logs_by_hash(&self, request: &RangeRequest) -> Result<Batch, ReadError> {
+        let headers = self.batch(Vec::new(), numbers(request)).await?.headers;
+        let by_hash = |h: &Header| Filter::new().at_block_hash(h.block.hash);
+        let filters = headers.values().map(by_hash).collect();
+        let again = self.batch(filters, vec![request.to.0]).await?;
+        if headers.get(&request.to) != again.headers.get(&request.to) {
+            let number = request.to;
+            return Err(ReadError::Unusable(format!("block {number} changed while it was read")));
+        }
+        Ok(Batch { headers, ..again })
+    }
+
+    /// Logs, headers and the final height in one batch of calls: where several nodes stand behind
+    /// the address, it is one of them that answers a batch.
+    async fn batch(&self, filters: Vec<Filter>, numbers: Vec<u64>) -> Result<Batch, ReadError> {
         let read = |p: DynProvider| async move {
             let mut batch = BatchRequest::new(p.client());
             let logs = filters.into_iter().map(|filter| {
@@ -278,21 +280,25 @@ impl Node {
             let mut block = |tag: BlockNumberOrTag| {
                 batch.add_call::<_, Option<Block>>("eth_getBlockByNumber", &(tag, false))
             };
-            let (last, head) = (block(last.0.into())?, block(self.head_tag())?);
+            let blocks = numbers.into_iter().map(|number| block(number.into()));
+            let (blocks, head) = (blocks.collect::<Result<Vec<_>, _>>()?, block(self.head_tag())?);
             batch.send().await?;
-            let logs = future::try_join_all(logs).await?;
-            Ok((logs, last.await?, head.await?))
+            let (logs, blocks) =
+                tokio::try_join!(future::try_join_all(logs), future::try_join_all(blocks))?;
+            Ok((logs, blocks, head.await?))
         };
-        let (logs, last_block, head) = self.ask(read).await?;
-        let last_block = last_block.ok_or_else(|| ReadError::Missing(format!("block {last}")))?;
-        let head = head.ok_or_else(|| ReadError::Missing("newest block".to_owned()))?;
-        let newest = BlockNumber(head.header.number());
+        let (logs, blocks, head) = self.ask(read).await?;
+        let missing = |what: &str| ReadError::Missing(what.to_owned());
+        let blocks = blocks.into_iter().collect::<Option<Vec<_>>>();
+        let headers = blocks.ok_or_else(|| missing("block of the range"))?;
+        let headers = headers.iter().map(header_of).map(|h| (h.block.number, h)).collect();
+        let newest = head.ok_or_else(|| missing("newest block"))?.header.number();
         let final_here = match self.finality {
-            FinalityPolicy::Safe | FinalityPolicy::Finalized => Some(newest),
-            FinalityPolicy::Confirmations(_) => self.finality.final_number(newest),
+            FinalityPolicy::Safe | FinalityPolicy::Finalized => Some(BlockNumber(newest)),
+            FinalityPolicy::Confirmations(_) => self.finality.final_number(BlockNumber(newest)),
         };
-        let final_here = final_here.ok_or_else(|| ReadError::Missing("final block".to_owned()))?;
-        Ok((logs.into_iter().flatten().collect(), header_of(&last_block), final_here))
+        let final_here = final_here.ok_or_else(|| missing("final block"))?;
+        Ok(Batch { logs: logs.into_iter().flatten().collect(), headers, final_here })
     }
 
     /// The block that tells what is final.
@@ -302,26 +308,6 @@ impl Node {
             FinalityPolicy::Finalized => BlockNumberOrTag::Finalized,
             FinalityPolicy::Confirmations(_) => BlockNumberOrTag::Latest,
         }
-    }
-
-    async fn headers(
-        &self,
-        request: &RangeRequest,
-    ) -> Result<BTreeMap<BlockNumber, Header>, ReadError> {
-        let numbers: Vec<u64> = if request.all_headers {
-            (request.from.0..=request.to.0).collect()
-        } else {
-            vec![request.from.0, request.to.0]
-        };
-        stream::iter(numbers)
-            .map(|number| async move {
-                let header = self.header(number.into()).await?;
-                let header = header.ok_or_else(|| ReadError::Missing(format!("block {number}")))?;
-                Ok((header.block.number, header))
-            })
-            .buffer_unordered(HEADERS_AT_ONCE)
-            .try_collect()
-            .await
     }
 
     fn of_vault(&self, filter: Filter) -> Filter {
@@ -375,6 +361,23 @@ impl Node {
     pub async fn send(&self, raw: &[u8]) -> Result<TxHash, ReadError> {
         let sent = self.ask(|p| async move { p.send_raw_transaction(raw).await }).await?;
         Ok(*sent.tx_hash())
+    }
+}
+
+/// What one batch of calls brings.
+#[derive(Debug)]
+struct Batch {
+    logs: Vec<Log>,
+    headers: BTreeMap<BlockNumber, Header>,
+    final_here: BlockNumber,
+}
+
+/// The headers that a range needs.
+fn numbers(request: &RangeRequest) -> Vec<u64> {
+    if request.all_headers {
+        (request.from.0..=request.to.0).collect()
+    } else {
+        vec![request.from.0, request.to.0]
     }
 }
 

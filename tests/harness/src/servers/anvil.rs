@@ -38,6 +38,9 @@ pub struct AnvilOptions {
     /// Timestamp of block 0, Unix seconds; now if `None`. Two nodes with the same one share their
     /// genesis hash.
     pub genesis_timestamp: Option<u64>,
+    /// Blocks whose state is kept, in memory; the node's own choice if `None`. Going back further
+    /// than that loses contracts.
+    pub states_in_memory: Option<u64>,
     /// State is loaded from this file if it exists and written to it at an orderly end.
     pub state: Option<PathBuf>,
     /// The port; a free one if `None`.
@@ -55,6 +58,7 @@ impl Default for AnvilOptions {
             mining: Mining::EveryTransaction,
             slots_in_an_epoch: 1,
             genesis_timestamp: None,
+            states_in_memory: None,
             state: None,
             port: None,
             lifetime: Lifetime::Owned,
@@ -162,6 +166,9 @@ fn arguments(options: &AnvilOptions, folder: &Path, port: u16) -> Vec<OsString> 
     add("--hardfork", "cancun".into());
     if let Some(seconds) = options.genesis_timestamp {
         add("--timestamp", seconds.to_string().into());
+    }
+    if let Some(states) = options.states_in_memory {
+        add("--prune-history", states.to_string().into());
     }
     if let Some(state) = &options.state {
         add("--state", state.into());
