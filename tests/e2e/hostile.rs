@@ -12,8 +12,8 @@ use harness::{keys::Role, solidity, vault::abi::IVault, wait, wallet::Wallet};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// The smallest amount of ether that divides: one ledger unit.
-const DUST: u128 = 10_000_000_000;
+/// The smallest deposit of ether that the vault takes.
+const DUST: u128 = ETHER / 10_000;
 /// How long an honest user's deposit and withdrawal may take on a busy machine.
 const HONEST_LIMIT: Duration = Duration::from_secs(30);
 
@@ -158,9 +158,13 @@ fn spam_of_deposits_and_requests() -> Result<()> {
     }
     stage.honest("1: dust for forty strangers")?;
 
+    stage.must_revert(
+        DUST - 10_000_000_000,
+        &IVault::depositEtherCall { owner: mallory.address() },
+    )?;
     stage.must_revert(DUST + 1, &IVault::depositEtherCall { owner: mallory.address() })?;
     stage.must_revert(DUST, &IVault::depositEtherCall { owner: Address::ZERO })?;
-    stage.honest("2: amounts that do not divide, and nobody's deposits")?;
+    stage.honest("2: too little, parts of a unit, and nobody's deposits")?;
 
     let many = stage.deploy("Many")?;
     let call = depositManyCall {

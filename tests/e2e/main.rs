@@ -11,5 +11,6 @@ mod hostile;
 mod nodes;
 mod refusals;
 mod reorgs;
+mod table;
 mod tools;
 mod world;

@@ -1,20 +1,20 @@
 //! Nodes that fail, lag and lie: what the daemon does, what its status says meanwhile, and how soon
-//! all is well again. With `SOVR_FAULT_ROWS=<folder>` each case leaves a row there; `scripts/faults`
-//! makes the table of them.
+//! all is well again. Each case is a row of the table that `scripts/faults` makes.
 
-use crate::world::{ETHER, PATIENCE, World};
-use anyhow::{Context, Result, bail, ensure};
+use crate::{
+    table::{row, seconds},
+    world::{ETHER, PATIENCE, World},
+};
+use anyhow::{Context, Result, ensure};
 use harness::{
     keys::Role,
     proxy::{Fault, Proxy},
+    servers::AnvilOptions,
+    temp::TempDir,
     wait,
 };
-use serde_json::{Value, json};
-use std::{
-    fs,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use serde_json::Value;
+use std::time::{Duration, Instant};
 
 /// Nothing is credited for so long, although the daemon could read many times meanwhile.
 const WATCHED: Duration = Duration::from_secs(2);
@@ -164,22 +164,6 @@ impl Stage {
     fn told(&self) -> String {
         format!("{:#}\n{}", self.status().unwrap_or_default(), self.world.log())
     }
-}
-
-/// A row of the table, if somebody wants one.
-fn row(fault: &str, setting: &str, did: &str, said: &str, recovery: Duration) -> Result<()> {
-    let Ok(folder) = std::env::var("SOVR_FAULT_ROWS") else { return Ok(()) };
-    let name: String =
-        format!("{setting}-{fault}").replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    let row = json!({
-        "setting": setting, "fault": fault, "did": did, "said": said,
-        "recovery_ms": u64::try_from(recovery.as_millis())?,
-    });
-    Ok(fs::write(PathBuf::from(folder).join(format!("{name}.json")), row.to_string())?)
-}
-
-fn seconds(time: Duration) -> String {
-    format!("{:.1} s", time.as_secs_f32())
 }
 
 #[test]
@@ -336,6 +320,34 @@ fn the_limit_of_each_endpoint_is_learned_and_remembered() -> Result<()> {
     Ok(())
 }
 
+/// Each kind of connection alone, and again after it broke because the node was started anew.
+#[test]
+fn websocket_and_local_socket_serve_as_http_does() -> Result<()> {
+    let sockets = TempDir::new("s")?;
+    let state = Some(sockets.path().join("state.json"));
+    let ipc = sockets.path().join("ipc");
+    let options = AnvilOptions { state, ipc: Some(ipc.clone()), ..AnvilOptions::default() };
+    let mut world = World::with(options)?;
+    world.config.chain.set_aside_max_ms = Some(1_000);
+    let (eth, alice) = (world.token("ETH")?, world.wallet(Role::Alice)?);
+    for url in [world.anvil.ws_url(), ipc.display().to_string()] {
+        world.config.chain.rpc_url = url;
+        world.config.chain.ws_url = None;
+        world.start()?;
+        for _ in 0..2 {
+            world.vault.deposit(&alice, &eth, ETHER, alice.address())?;
+            let request = world.vault.request(&alice, &eth, ETHER / 4, alice.address(), 3_600)?;
+            world.wait_withdrawal(request.id, "paid")?;
+            world.judge()?;
+            world.anvil.stop()?;
+            world.anvil.restart()?;
+        }
+        world.ready()?;
+        assert_eq!(world.stop()?, Some(0));
+    }
+    Ok(())
+}
+
 #[test]
 fn an_error_on_sending_means_unknown_and_every_endpoint_gets_it() -> Result<()> {
     let stage = Stage::new(2, 1)?;
@@ -344,12 +356,20 @@ fn an_error_on_sending_means_unknown_and_every_endpoint_gets_it() -> Result<()> 
     // The first one takes the transaction and answers with an error; the second one is honest.
     stage.proxies[0].set(Fault::Refusing);
     let request = stage.world.vault.request(&alice, &eth, ETHER / 2, alice.address(), 3_600)?;
-    let paid = stage.world.wait_withdrawal(request.id, "paid")?;
-    if paid["state"] != "paid" {
-        bail!("{paid:#}");
-    }
-    // Both take it, both say that they did not.
-    stage.proxies[0].set(Fault::None);
+    stage.world.wait_withdrawal(request.id, "paid")?;
+    stage.is_spoiled()?;
+    // Now nobody says that it was taken, although it was, and nothing can be read meanwhile.
+    stage.proxies.iter().for_each(|proxy| proxy.set(Fault::None));
+    stage.wait_back(0)?;
+    let request = stage.world.vault.request(&alice, &eth, ETHER / 2, alice.address(), 3_600)?;
+    wait::until("the payout on its way", PATIENCE, || {
+        let state = stage.world.item(&format!("withdrawal:{}", request.id))?["state"].clone();
+        Ok(["submitted", "paid"].contains(&state.as_str().unwrap_or_default()).then_some(()))
+    })?;
+    stage.proxies.iter().for_each(|proxy| proxy.set(Fault::Refusing));
+    std::thread::sleep(WATCHED);
+    stage.proxies.iter().for_each(|proxy| proxy.set(Fault::None));
+    stage.world.wait_withdrawal(request.id, "paid")?;
     stage.world.judge()?;
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! History that changes: below finality only the last story counts; past it the daemon stops.
 
-use crate::world::{DOLLAR, ETHER, PATIENCE, World, address};
+use crate::{
+    table::row,
+    world::{DOLLAR, ETHER, PATIENCE, World, address},
+};
 use alloy::primitives::B256;
 use anyhow::{Context, Result, ensure};
 use harness::{
@@ -11,6 +14,7 @@ use harness::{
     wallet::Wallet,
 };
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 const HALTED: i32 = 65;
 const CONFIGURATION: i32 = 78;
@@ -52,8 +56,9 @@ fn status(world: &World) -> Result<Value> {
     Ok(serde_json::from_str(&answer.body)?)
 }
 
-/// Makes everything final and waits until all of it is in the ledger.
-fn finalize(world: &World) -> Result<()> {
+/// Makes everything final and waits until all of it is in the ledger; how long that took.
+fn finalize(world: &World) -> Result<Duration> {
+    let began = Instant::now();
     world.rpc().mine(CONFIRMATIONS)?;
     let (last, height) = (world.vault.last_seq()?, world.rpc().block_number()?);
     let waited = wait::until("all events to be in the ledger", PATIENCE, || {
@@ -65,7 +70,8 @@ fn finalize(world: &World) -> Result<()> {
             && status["up_to_date"] == true;
         Ok(there.then_some(()))
     });
-    waited.with_context(|| world.log())
+    waited.with_context(|| world.log())?;
+    Ok(began.elapsed())
 }
 
 /// Deposits of two users in the newest `depth` blocks, and a reorganisation of these blocks.
@@ -92,10 +98,13 @@ fn reorganise(world: &World, users: &Users, depth: u64) -> Result<()> {
 #[test]
 fn below_finality_only_the_last_story_counts_at_every_depth() -> Result<()> {
     let (world, users) = patient()?;
-    for depth in 1..=64 {
+    let mut slowest = [Duration::ZERO; 4];
+    for depth in 1..=64_u64 {
         let before = world.vault.last_seq()?;
         reorganise(&world, &users, depth).with_context(|| format!("depth {depth}"))?;
-        finalize(&world).with_context(|| format!("depth {depth}"))?;
+        let took = finalize(&world).with_context(|| format!("depth {depth}"))?;
+        let kind = &mut slowest[usize::try_from(depth % 4)?];
+        *kind = took.max(*kind);
         let events = world.vault.last_seq()? - before;
         let expected = match depth % 4 {
             _ if depth == 1 => 2,
@@ -111,6 +120,11 @@ fn below_finality_only_the_last_story_counts_at_every_depth() -> Result<()> {
             assert_eq!(item["state"], "cleared");
         }
     }
+    let kinds = ["gone", "in another block", "in another order", "replaced by another's"];
+    for (kind, slowest) in kinds.iter().zip(slowest) {
+        let name = format!("deposits {kind}, 16 depths from 1 to 64");
+        row(&name, "reorganised below finality", "credited the last story", "-", slowest)?;
+    }
     world.judge()?;
     Ok(())
 }
@@ -118,6 +132,7 @@ fn below_finality_only_the_last_story_counts_at_every_depth() -> Result<()> {
 #[test]
 fn a_chain_set_back_to_a_snapshot_is_followed_anew() -> Result<()> {
     let (world, users) = patient()?;
+    let mut slowest = Duration::ZERO;
     for depth in [1, 2, 3, 5, 8, 13, 21, 34, 64] {
         let snapshot = world.rpc().call("evm_snapshot", &json!([]))?;
         deposit(&world, &users.alice, 1)?;
@@ -129,8 +144,11 @@ fn a_chain_set_back_to_a_snapshot_is_followed_anew() -> Result<()> {
         world.rpc().call("evm_revert", &json!([snapshot]))?;
         ensure!(world.rpc().block_number()? == height - depth, "the chain was set back");
         deposit(&world, &users.bob, 2)?;
-        finalize(&world).with_context(|| format!("depth {depth}"))?;
+        let took = finalize(&world).with_context(|| format!("depth {depth}"))?;
+        slowest = slowest.max(took);
     }
+    let name = "set back to a snapshot, 9 depths from 1 to 64";
+    row(name, "reorganised below finality", "credited the last story", "-", slowest)?;
     let item = world.item("deposit:3")?;
     assert_eq!(item["chain"]["owner"], address(Role::Bob).to_string().to_lowercase());
     world.judge()?;
@@ -153,12 +171,14 @@ fn a_reorganisation_past_finality_halts_with_both_versions() -> Result<()> {
         Ok((status(&world)?["acknowledged"]["block"]["hash"] == json!(ours)).then_some(()))
     })?;
 
+    let began = Instant::now();
     world.rpc().reorg(7)?;
     world.rpc().mine(3)?;
     let halted = wait::until("the daemon to halt", PATIENCE, || {
         let halted = status(&world)?["halted"].clone();
         Ok((!halted.is_null()).then_some(halted))
     })?;
+    let took = began.elapsed();
     let theirs = world.rpc().block_hash(height)?;
     let text = halted.to_string();
     for version in [ours, theirs] {
@@ -168,8 +188,10 @@ fn a_reorganisation_past_finality_halts_with_both_versions() -> Result<()> {
     assert_eq!(world.sovrd.as_ref().unwrap().get("/ready")?.status, 503);
     deposit(&world, &alice, 1)?;
     assert_eq!(status(&world)?["acknowledged"]["block"]["number"], height);
+    let reasons = status(&world)?["waiting_for"][0].as_str().unwrap_or_default().to_owned();
     assert_eq!(world.stop()?, Some(HALTED));
-    Ok(())
+    let did = "halted, kept serving reads, ended with 65";
+    row("blocks that were final are replaced", "past finality", did, &reasons, took)
 }
 
 /// The same genesis, chain id, vault address and code: only the blocks differ.

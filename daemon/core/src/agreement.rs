@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 enum Ballot {
     Waiting,
     Failed,
-    Said(Head),
+    Said(Box<Head>),
 }
 
 /// One round.
@@ -73,7 +73,7 @@ impl Round {
 
     pub(crate) fn say(&mut self, id: EndpointId, head: Head) {
         self.own.entry(id).or_insert(head.final_head.block.number);
-        self.ballots.insert(id, Ballot::Said(head));
+        self.ballots.insert(id, Ballot::Said(Box::new(head)));
     }
 
     pub(crate) fn fail(&mut self, id: EndpointId) {
@@ -93,7 +93,7 @@ impl Round {
     /// What was said so far.
     pub(crate) fn said(&self) -> impl Iterator<Item = (EndpointId, &Head)> {
         self.ballots.iter().filter_map(|(id, ballot)| match ballot {
-            Ballot::Said(head) => Some((*id, head)),
+            Ballot::Said(head) => Some((*id, &**head)),
             Ballot::Waiting | Ballot::Failed => None,
         })
     }
@@ -127,7 +127,7 @@ impl Round {
             let ahead = |(_, head): &(_, &Head)| head.final_head.block.number > common;
             let ahead: Vec<EndpointId> = self.said().filter(ahead).map(|(id, _)| id).collect();
             if !ahead.is_empty() {
-                ahead.iter().for_each(|id| drop(self.ballots.insert(*id, Ballot::Waiting)));
+                self.ballots.extend(ahead.iter().map(|id| (*id, Ballot::Waiting)));
                 return Count::Lower(common, ahead);
             }
         }

@@ -31,6 +31,15 @@ pub(super) struct Reading {
     fits: Vec<(Range, Cursor)>,
 }
 
+/// A range that enough endpoints tell alike.
+struct Agreed {
+    range: Range,
+    /// Where it ends.
+    cursor: Cursor,
+    /// Who else told of it, and whether they said the same.
+    others: Vec<(EndpointId, bool)>,
+}
+
 impl Reading {
     fn waits_for(&self, request: RangeRequest) -> bool {
         let same = RangeRequest { endpoint: self.request.endpoint, ..request } == self.request;
@@ -43,15 +52,14 @@ impl Reading {
         RangeRequest { endpoint, ..self.request }
     }
 
-    /// Takes out the first answer that enough others equal, with those who gave the others and
-    /// whether they are equal.
-    fn agreed(&mut self, quorum: usize) -> Option<((Range, Cursor), Vec<(EndpointId, bool)>)> {
+    /// Takes out the first answer that enough others equal.
+    fn agreed(&mut self, quorum: usize) -> Option<Agreed> {
         let votes = |one: &Range| self.fits.iter().filter(|(r, _)| same_story(one, r)).count();
         let index = self.fits.iter().position(|(range, _)| votes(range) >= quorum)?;
         let found = self.fits.swap_remove(index);
         let others = self.fits.iter();
         let others = others.map(|(r, _)| (r.request.endpoint, same_story(r, &found.0))).collect();
-        Some((found, others))
+        Some(Agreed { range: found.0, cursor: found.1, others })
     }
 }
 
@@ -172,7 +180,7 @@ impl ChainView {
         let Some(reading) = &mut self.reading else { return Finding::Nothing };
         reading.waiting.remove(&request.endpoint);
         reading.fits.push((range, cursor));
-        if let Some(((range, cursor), others)) = reading.agreed(quorum) {
+        if let Some(Agreed { range, cursor, others }) = reading.agreed(quorum) {
             for (id, agrees) in others {
                 let reason = Reason::Disagrees { number: range.request.to };
                 if agrees {

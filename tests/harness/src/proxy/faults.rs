@@ -118,7 +118,7 @@ impl Fault {
         if calls.is_empty() {
             return self.rewrite(asked);
         }
-        calls.iter_mut().fold(false, |changed, call| self.rewrite(call) || changed)
+        calls.iter_mut().filter_map(|call| self.rewrite(call).then_some(())).count() > 0
     }
 
     /// Asks the node for something else than it was asked for.
@@ -182,7 +182,7 @@ impl Fault {
             }
             (Self::WrongAmounts, "eth_getLogs") => {
                 let logs = result.as_array_mut().map_or(&mut [][..], Vec::as_mut_slice);
-                logs.iter_mut().fold(false, |changed, log| inflate(log) || changed)
+                logs.iter_mut().filter_map(|log| inflate(log).then_some(())).count() > 0
             }
             (Self::OtherGenesis, "eth_getBlockByNumber") => {
                 let genesis = quantity(&call["params"][0]) == Some(0);

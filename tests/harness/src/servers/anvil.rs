@@ -38,6 +38,8 @@ pub struct AnvilOptions {
     /// Timestamp of block 0, Unix seconds; now if `None`. Two nodes with the same one share their
     /// genesis hash.
     pub genesis_timestamp: Option<u64>,
+    /// It also answers at this local socket; a short path, as systems allow about 100 characters.
+    pub ipc: Option<PathBuf>,
     /// Blocks whose state is kept, in memory; the node's own choice if `None`. Going back further
     /// than that loses contracts.
     pub states_in_memory: Option<u64>,
@@ -58,6 +60,7 @@ impl Default for AnvilOptions {
             mining: Mining::EveryTransaction,
             slots_in_an_epoch: 1,
             genesis_timestamp: None,
+            ipc: None,
             states_in_memory: None,
             state: None,
             port: None,
@@ -166,6 +169,9 @@ fn arguments(options: &AnvilOptions, folder: &Path, port: u16) -> Vec<OsString> 
     add("--hardfork", "cancun".into());
     if let Some(seconds) = options.genesis_timestamp {
         add("--timestamp", seconds.to_string().into());
+    }
+    if let Some(ipc) = &options.ipc {
+        add("--ipc", ipc.into());
     }
     if let Some(states) = options.states_in_memory {
         add("--prune-history", states.to_string().into());
