@@ -108,7 +108,7 @@ fn a_missing_header_is_read_again() {
 fn a_range_that_failed_is_asked_again_and_smaller_if_it_was_too_large() {
     let mut story = behind();
     let request = story.run_until(fetch);
-    story.apply(Event::RangeFailed { request, fault: ReadFault::Refused });
+    story.apply(Event::RangeFailed { request, fault: ReadFault::Unreachable });
     let same = story.run_until(fetch);
     assert_eq!((same.from, same.to, same.attempt), (request.from, request.to, 1));
     for _ in 0..10 {
