@@ -196,7 +196,9 @@ impl Fault {
 /// As chance has it, but every time the same: taking turns would send each kind of question to
 /// the same node for ever.
 const fn goes_to_the_other(number: u64) -> bool {
-    number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 63 == 1
+    let mixed = (number ^ (number >> 3)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)) & 1 == 1
 }
 
 /// A deposit's data: who sent it, the amount, the ledger. Other events are left alone.
