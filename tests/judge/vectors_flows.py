@@ -163,7 +163,7 @@ ONE_TO_ONE = (1, 1)
 INTENTS = [
     (obligation(("agent:stripe", 1999)), ONE_TO_ONE),
     (obligation(("sku:milk", 499), ("sku:eggs", 350), ("sku:bread", 299)), ONE_TO_ONE),
-    (obligation((AGENT, 10**9), ledger=1001), (3_017, 10**6)),
+    (obligation((AGENT, 10**9 + 1), ledger=1001), (3_017, 10**6)),
     (obligation(*[("utility", 1 + n) for n in range(32)]), ONE_TO_ONE),
     (obligation(("utility", 5), issued=2**48 - 1), ONE_TO_ONE),
     # Refused.
