@@ -33,7 +33,7 @@ const settings = {
  * Compiles `file` (a path below the root); `overrides` maps paths to changed texts, all else comes from the disk.
  * Answers { errors: [text], syntax: trees by path, contracts: those of `file` by name }.
  */
-function compile(file, outputSelection, overrides = {}) {
+function compile(file, outputSelection, overrides = {}, disk = sourceFile) {
   solc ??= require(path.join(home, "wrapper.js"))(require(path.join(home, "soljson.js")));
   const content = overrides[file] ?? fs.readFileSync(path.join(root, file), "utf8");
   const input = {
@@ -41,7 +41,7 @@ function compile(file, outputSelection, overrides = {}) {
     sources: { [file]: { content } },
     settings: { ...settings, outputSelection },
   };
-  const read = (name) => (name in overrides ? { contents: overrides[name] } : sourceFile(name));
+  const read = (name) => (name in overrides ? { contents: overrides[name] } : disk(name));
   const answer = JSON.parse(solc.compile(JSON.stringify(input), { import: read }));
   const errors = (answer.errors ?? []).filter((entry) => entry.severity === "error");
   return {
@@ -67,4 +67,11 @@ function syntaxTrees(file) {
   return syntax;
 }
 
-module.exports = { bytecode, root, syntaxTrees };
+/** The errors of compiling `text` where only files that `allowed` agrees to can be imported. */
+function compileAlone(text, allowed) {
+  const file = "Importer.sol";
+  const read = (name) => (allowed(name) ? sourceFile(name) : { error: `${name} is out of reach` });
+  return compile(file, { [file]: { "*": ["abi"] } }, { [file]: text }, read).errors;
+}
+
+module.exports = { bytecode, compileAlone, root, syntaxTrees };
