@@ -11,7 +11,7 @@ import {IVaultTypes} from "../src/interfaces/IVaultTypes.sol";
 /// @title A configured vault for somebody else's tests
 /// @notice `SovrFixture sovr = new SovrFixture();` in a forge test gives a vault with ether (ledger
 /// 1001) and a six-decimal dollar (ledger 1002), and plays the ledger behind it: it signs payouts
-/// and refusals with two of three keys of its own. The fixture itself is admin, pauser and guardian.
+/// and refusals with two of three keys of its own. The fixture is admin, pauser and guardian.
 contract SovrFixture is IVaultTypes {
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
