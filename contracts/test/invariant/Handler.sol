@@ -17,18 +17,32 @@ contract Handler is Honest {
         _replay();
     }
 
-    /// @dev Takes a payout that a quorum would sign and changes what makes it valid.
-    function steal(uint256 which, uint256 how) external {
+    /// @dev Takes a payout that a quorum would sign and changes what makes it valid, in every way.
+    function steal(uint256 which) external {
         Known memory it = _open(which);
         if (block.timestamp < _payoutsPausedUntil || !_payableNow(it)) _discard();
-        (PayoutItem memory item, bytes[] memory signatures) = _forged(it, how % ATTACKS);
-        vm.prank(_recipients[CAROL]);
-        try vault.payout(item, signatures) {
-            _break(Rule.Quorum, string.concat("stolen by way ", vm.toString(how % ATTACKS)));
-        } catch {
-            // The attack was made and failed, as it must: nothing happened on chain.
-            vm.getRecordedLogs();
+        for (uint256 how = 0; how < ATTACKS; ++how) {
+            (PayoutItem memory item, bytes[] memory signatures) = _forged(it, how);
+            vm.prank(_recipients[CAROL]);
+            try vault.payout(item, signatures) {
+                _break(Rule.Quorum, string.concat("stolen by way ", vm.toString(how)));
+            } catch {}
         }
+        // The attacks were made and failed, as they must: nothing happened on chain.
+        vm.getRecordedLogs();
+        _slipIn(it);
+    }
+
+    /// @dev Slips the item into a batch under a root that was signed for something else.
+    function _slipIn(Known memory it) private {
+        PayoutItem[] memory items = new PayoutItem[](1);
+        items[0] = _payoutItem(it);
+        items[0].proof = new bytes32[](1);
+        bytes32 root = keccak256("another batch");
+        bytes[] memory signatures = _sign(_payoutDigest(root));
+        vault.payoutBatch(items, root, signatures);
+        _replay();
+        if (vault.stateOf(it.id) != _beginning(it.kind)) _break(Rule.Quorum, "slipped in");
     }
 
     function _forged(Known memory it, uint256 how)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IVault} from "../../src/interfaces/IVault.sol";
 import {World} from "./World.sol";
 
 /// @dev What users, signers and operators do. Each action knows from the books alone whether the
@@ -236,12 +237,28 @@ abstract contract Honest is World {
 
     function relist(uint256 which) external {
         address token = which % 2 == 0 ? address(dollar) : ETHER;
+        IVault.ListingConfig memory listing = token == ETHER ? _etherListing() : _dollarListing();
         vm.startPrank(admin);
-        if (_closed[token]) vault.listToken(token == ETHER ? _etherListing() : _dollarListing());
-        else vault.delistToken(token);
+        if (_closed[token]) {
+            _relistOtherwise(listing, which);
+            vault.listToken(listing);
+        } else {
+            vault.delistToken(token);
+        }
         vm.stopPrank();
         _closed[token] = !_closed[token];
         _replay();
+    }
+
+    /// @dev Even the admin cannot change what is write-once.
+    function _relistOtherwise(IVault.ListingConfig memory listing, uint256 how) private {
+        IVault.ListingConfig memory other = abi.decode(abi.encode(listing), (IVault.ListingConfig));
+        if (how % 3 == 0) other.ledger += 1000;
+        else if (how % 3 == 1) other.scaleDivisor *= 10;
+        else other.creditsMeasuredDelta = true;
+        try vault.listToken(other) {
+            _break(Rule.Access, "what is write-once was written");
+        } catch {}
     }
 
     /// @dev Another set of one to five out of the pool, and another threshold.

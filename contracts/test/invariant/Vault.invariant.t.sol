@@ -57,6 +57,13 @@ contract VaultInvariantTest is Test {
         all[list.length] = _handler.trespass.selector;
     }
 
+    /// @dev At the end of every run of every campaign, whatever else it looks at.
+    function afterInvariant() public view {
+        for (uint256 i = 0; i <= uint256(type(Books.Rule).max); ++i) {
+            _assertKept(Books.Rule(i));
+        }
+    }
+
     // ---------------------------------------------------------------- money
 
     /// @dev The vault holds what it owes: to the ledger and to those whose payout failed.
