@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IVault} from "../../src/interfaces/IVault.sol";
 import {VaultTest} from "../utils/VaultTest.sol";
 import {Vm} from "forge-std/Vm.sol";
 
@@ -18,7 +19,21 @@ abstract contract Books is VaultTest {
         Request,
         Access,
         Starved,
-        Id
+        Id,
+        Queue,
+        Budget
+    }
+
+    struct Spent {
+        uint256 time;
+        uint256 amount;
+    }
+
+    /// @dev When a queued payout can be finalized.
+    struct Window {
+        uint256 opens;
+        uint256 opensAtBlock;
+        uint256 closes;
     }
 
     struct Book {
@@ -37,6 +52,10 @@ abstract contract Books is VaultTest {
     mapping(bytes32 id => State) public replayed;
     mapping(address owner => uint256) public openRequests;
     mapping(Rule rule => string) public broken;
+    /// @dev What was drawn from each token's payout budget, and the limits that it is held to.
+    mapping(address token => Spent[]) internal _spent;
+    mapping(address token => IVault.PayoutLimits) internal _limits;
+    mapping(bytes32 id => Window) internal _windows;
     /// @dev What a quorum signed to be paid, and to be refused.
     mapping(bytes32 id => bool) internal _payable;
     mapping(bytes32 id => bool) internal _refusable;
@@ -69,6 +88,8 @@ abstract contract Books is VaultTest {
         bytes32 topic = topics[0];
         if (topic == Deposited.selector) _deposited(topics, data);
         else if (topic == WithdrawalRequested.selector) _requested(topics, data);
+        else if (topic == PayoutQueued.selector) _enqueued(topics, data);
+        else if (topic == PayoutVetoed.selector) _vetoed(topics, data);
         else if (topic == Paid.selector) _left(topics, data, State.Paid);
         else if (topic == PayoutDeferred.selector) _left(topics, data, State.Deferred);
         else if (topic == Refused.selector) _refused(topics, data);
@@ -93,6 +114,29 @@ abstract contract Books is VaultTest {
         ++openRequests[_addressOf(topics[3])];
     }
 
+    /// @dev A large payout waits; the budget gives now, the books give later.
+    function _enqueued(bytes32[] memory topics, bytes memory data) private {
+        (uint64 seq, Kind kind,,, uint128 amount,, uint64 opens, uint64 closes) =
+            abi.decode(data, (uint64, Kind, uint256, address, uint128, uint128, uint64, uint64));
+        _next(seq);
+        uint256 due = block.timestamp + QUEUE_WINDOW;
+        _windows[topics[1]] = Window(due, block.number + QUEUE_BLOCKS, due + QUEUE_LIFETIME);
+        if (opens != due || closes != due + QUEUE_LIFETIME) _break(Rule.Queue, "another window");
+        address token = _addressOf(topics[2]);
+        if (!_payable[topics[1]]) _break(Rule.Quorum, "queued without a quorum");
+        if (amount <= _limits[token].queueAbove) _break(Rule.Queue, "a small payout was queued");
+        _draw(token, amount);
+        _from(topics[1], _beginning(kind));
+        replayed[topics[1]] = State.Queued;
+    }
+
+    function _vetoed(bytes32[] memory topics, bytes memory data) private {
+        (uint64 seq, Kind kind,) = abi.decode(data, (uint64, Kind, uint256));
+        _next(seq);
+        _from(topics[1], State.Queued);
+        _end(topics, kind, State.Refused);
+    }
+
     /// @dev Money that left the books: to its recipient, or to the owner to be claimed.
     function _left(bytes32[] memory topics, bytes memory data, State state) private {
         (uint64 seq, Kind kind,, address to, uint128 amount,) =
@@ -100,6 +144,13 @@ abstract contract Books is VaultTest {
         _next(seq);
         address token = _addressOf(topics[2]);
         if (!_payable[topics[1]]) _break(Rule.Quorum, "paid without a quorum");
+        if (replayed[topics[1]] != State.Queued) {
+            _from(topics[1], _beginning(kind));
+            _draw(token, amount);
+            if (amount > _limits[token].queueAbove) _break(Rule.Queue, "a large payout jumped");
+        } else if (!_isOpen(topics[1])) {
+            _break(Rule.Queue, "finalized outside its window");
+        }
         if (state == State.Paid) {
             books[token].paid += amount;
             received[token][to] += amount;
@@ -111,17 +162,39 @@ abstract contract Books is VaultTest {
         _end(topics, kind, state);
     }
 
+    function _isOpen(bytes32 id) internal view returns (bool) {
+        Window storage window = _windows[id];
+        return block.timestamp >= window.opens && block.number >= window.opensAtBlock
+            && block.timestamp <= window.closes;
+    }
+
+    /// @dev In any time T at most `capacity * (1 + T / period)` is drawn, wherever T begins; looked
+    /// at from each of the last draws.
+    function _draw(address token, uint256 amount) private {
+        Spent[] storage draws = _spent[token];
+        draws.push(Spent(block.timestamp, amount));
+        IVault.PayoutLimits memory limits = _limits[token];
+        uint256 sum = 0;
+        for (uint256 i = draws.length; i > 0 && draws.length - i < 24; --i) {
+            sum += draws[i - 1].amount;
+            uint256 time = block.timestamp - draws[i - 1].time;
+            uint256 most = uint256(limits.budgetCapacity) * (limits.budgetPeriod + time);
+            if (sum * limits.budgetPeriod > most) _break(Rule.Budget, "more than the budget");
+        }
+    }
+
     function _refused(bytes32[] memory topics, bytes memory data) private {
         (uint64 seq, Kind kind,,) = abi.decode(data, (uint64, Kind, uint256, RefusalReason));
         _next(seq);
         if (!_refusable[topics[1]]) _break(Rule.Quorum, "refused without a quorum");
+        _from(topics[1], _beginning(kind));
         _end(topics, kind, State.Refused);
     }
 
     function _cancelled(bytes32[] memory topics, bytes memory data) private {
         (uint64 seq, Kind kind,) = abi.decode(data, (uint64, Kind, uint256));
         _next(seq);
-        if (kind != Kind.Request) _break(Rule.Lifecycle, "an intent was cancelled");
+        if (replayed[topics[1]] != State.Queued) _from(topics[1], State.Requested);
         _end(topics, kind, State.Cancelled);
     }
 
@@ -144,15 +217,19 @@ abstract contract Books is VaultTest {
         seen = seq;
     }
 
+    function _from(bytes32 id, State expected) private {
+        if (replayed[id] != expected) _break(Rule.Lifecycle, "went on from another state");
+    }
+
     function _end(bytes32[] memory topics, Kind kind, State state) private {
         ++terminals[topics[1]];
-        // A request ends only after it began; an intent has no beginning on chain.
-        State before = replayed[topics[1]];
-        if (before != (kind == Kind.Request ? State.Requested : State.None)) {
-            _break(Rule.Lifecycle, "ended from a state that is no beginning");
-        }
         replayed[topics[1]] = state;
         if (kind == Kind.Request) --openRequests[_addressOf(topics[3])];
+    }
+
+    /// @dev A request ends only after it began; an intent has no beginning on chain.
+    function _beginning(Kind kind) internal pure returns (State) {
+        return kind == Kind.Request ? State.Requested : State.None;
     }
 
     function _addressOf(bytes32 topic) internal pure returns (address) {

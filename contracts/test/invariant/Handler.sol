@@ -94,6 +94,10 @@ contract Handler is Honest {
         if (_known.length == 0) _discard();
         Known memory it = _known[which % _known.length];
         if (replayed[it.id] == _beginning(it.kind)) _discard();
+        vm.prank(_recipients[CAROL]);
+        try vault.veto(it.kind, it.withdrawal) {
+            _break(Rule.Access, "a stranger vetoed");
+        } catch {}
         PayoutItem memory item = _payoutItem(it);
         try vault.payout(item, _sign(_payoutDigest(_payoutLeaf(item)))) {
             _break(Rule.Lifecycle, "paid what had ended");
@@ -137,7 +141,7 @@ contract Handler is Honest {
     /// @dev A stranger, a signer or a user at the operators' doors.
     function trespass(uint256 who, uint256 what) external {
         address[3] memory strangers = [_recipients[CAROL], signerList[0], alice];
-        bytes[8] memory doors = [
+        bytes[9] memory doors = [
             abi.encodeCall(vault.listToken, (_dollarListing())),
             abi.encodeCall(vault.delistToken, (ETHER)),
             abi.encodeCall(vault.setSigners, (signerList, 1)),
@@ -145,6 +149,7 @@ contract Handler is Honest {
             abi.encodeCall(vault.pausePayouts, ()),
             abi.encodeCall(vault.unpauseDeposits, ()),
             abi.encodeCall(vault.unpausePayouts, ()),
+            abi.encodeCall(vault.setPayoutLimits, (ETHER, _noPayoutLimits())),
             abi.encodeCall(vault.push, (ETHER, _recipients[CAROL], 1))
         ];
         vm.prank(strangers[who % strangers.length]);

@@ -67,7 +67,7 @@ abstract contract Honest is World {
         w.amount = _amount(w.token, amount, 5000);
         w.nonce = seen + 1;
         w.deadline = uint64(block.timestamp) + uint64(bound(time, MIN_DEADLINE, MAX_DEADLINE));
-        bool due = openRequests[owner] < MAX_OPEN;
+        bool due = openRequests[owner] < MAX_OPEN && w.amount <= _limits[w.token].maxPayout;
         vm.prank(owner);
         try vault.requestWithdrawal(w.token, w.to, w.amount, w.deadline) returns (bytes32 id) {
             if (!due) _break(Rule.Request, "more requests than allowed");
@@ -135,9 +135,45 @@ abstract contract Honest is World {
 
     function _payableNow(Known memory it) internal view returns (bool) {
         Withdrawal memory w = it.withdrawal;
+        if (w.amount > _limits[w.token].maxPayout) return false;
+        if (w.amount > vault.payoutBudget(w.token)) return false;
         if (replayed[it.id] != _beginning(it.kind) || block.timestamp > w.deadline) return false;
         if (it.kind == Kind.Intent && _spoiled[w.owner][w.nonce]) return false;
+        return _covered(w);
+    }
+
+    function _covered(Withdrawal memory w) private view returns (bool) {
         return w.amount <= books[w.token].sent - books[w.token].paid - books[w.token].deferred;
+    }
+
+    /// @dev Anybody pays what has waited in the queue, in its window only.
+    function finalize(uint256 which) external {
+        Known memory it = _waiting(which);
+        bool due = replayed[it.id] == State.Queued && _isOpen(it.id) && _covered(it.withdrawal)
+            && block.timestamp >= _payoutsPausedUntil;
+        vm.prank(relayer);
+        try vault.finalize(it.kind, it.withdrawal) {
+            if (!due) _break(Rule.Queue, "finalized what was not due");
+            _replay();
+        } catch {
+            if (!due) _discard();
+            else _break(Rule.Queue, "a good payout could not be finalized");
+        }
+    }
+
+    function veto(uint256 which) external {
+        // Rarely, or nothing would be left to finalize.
+        if (which % 3 != 0) _discard();
+        Known memory it = _waiting(which / 3);
+        bool due = replayed[it.id] == State.Queued;
+        vm.prank(guardian);
+        try vault.veto(it.kind, it.withdrawal) {
+            if (!due) _break(Rule.Queue, "vetoed what was not queued");
+            _replay();
+        } catch {
+            if (!due) _discard();
+            else _break(Rule.Queue, "a queued payout could not be vetoed");
+        }
     }
 
     function refuseOne(uint256 which) external {
@@ -170,10 +206,10 @@ abstract contract Honest is World {
         _replay();
     }
 
-    /// @dev Anybody closes an expired request; nobody closes anything else.
+    /// @dev Anybody closes what expired, request or queued payout; nobody closes anything else.
     function cancel(uint256 which) external {
         Known memory it = _expired(which);
-        bool due = replayed[it.id] == State.Requested && block.timestamp > it.withdrawal.deadline;
+        bool due = _isExpired(it);
         vm.prank(relayer);
         try vault.cancelExpired(it.kind, it.withdrawal) {
             if (!due) _break(Rule.Cancel, "cancelled before its time");
@@ -241,6 +277,7 @@ abstract contract Honest is World {
         vm.startPrank(admin);
         if (_closed[token]) {
             _relistOtherwise(listing, which);
+            listing.payouts = _limits[token];
             vault.listToken(listing);
         } else {
             vault.delistToken(token);
@@ -289,6 +326,8 @@ abstract contract Honest is World {
     }
 
     function wait(uint64 time) external {
-        vm.warp(block.timestamp + bound(time, 1, 1 days));
+        time = uint64(bound(time, 1, 1 days));
+        vm.warp(block.timestamp + time);
+        vm.roll(block.number + time / 12);
     }
 }

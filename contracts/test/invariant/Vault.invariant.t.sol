@@ -28,7 +28,7 @@ contract VaultInvariantTest is Test {
     }
 
     function _actions() private view returns (bytes4[] memory all) {
-        bytes4[20] memory list = [
+        bytes4[22] memory list = [
             _handler.deposit.selector,
             _handler.deposit.selector,
             _handler.request.selector,
@@ -37,6 +37,8 @@ contract VaultInvariantTest is Test {
             _handler.payBatch.selector,
             _handler.refuseOne.selector,
             _handler.refuseBatch.selector,
+            _handler.finalize.selector,
+            _handler.veto.selector,
             _handler.cancel.selector,
             _handler.claim.selector,
             _handler.invalidateNonce.selector,
@@ -157,9 +159,20 @@ contract VaultInvariantTest is Test {
         address[2] memory owners = _handler.owners();
         for (uint256 i = 0; i < owners.length; ++i) {
             assertEq(_vault.openWithdrawals(owners[i]), _handler.openRequests(owners[i]));
-            assertLe(_vault.openWithdrawals(owners[i]), _vault.maxOpenWithdrawals());
+            assertLe(_vault.openWithdrawals(owners[i]), _vault.settings().maxOpenWithdrawals);
         }
         _assertKept(Books.Rule.Request);
+    }
+
+    /// @dev Large payouts wait for their window and no longer than their expiry, small ones never,
+    /// and what was vetoed is not paid.
+    function invariant_LargePayoutsWait() public view {
+        _assertKept(Books.Rule.Queue);
+    }
+
+    /// @dev In any time T at most `capacity * (1 + T / period)` of a token is paid or queued.
+    function invariant_PayoutsStayWithinTheBudget() public view {
+        _assertKept(Books.Rule.Budget);
     }
 
     // ---------------------------------------------------------------- who may

@@ -54,6 +54,7 @@ abstract contract World is Books {
         setUp();
         _makeTokens();
         _makeRecipients();
+        _limitPayouts();
         _replay();
         return (vault, _tokens, _recipients);
     }
@@ -72,6 +73,18 @@ abstract contract World is Books {
                 vm.prank(_actor(j));
                 IMintable(_tokens[i]).approve(address(vault), type(uint256).max);
             }
+        }
+    }
+
+    /// @dev So that of the amounts asked for some are refused, some are queued, and the budget is
+    /// short now and then.
+    function _limitPayouts() private {
+        for (uint256 i = 0; i < TOKENS; ++i) {
+            uint128 unit = _tokens[i] == ETHER ? 0.001 ether : DOLLAR;
+            _limits[_tokens[i]] =
+                IVault.PayoutLimits(4500 * unit, 3000 * unit, 20_000 * unit, BUDGET_PERIOD);
+            vm.prank(admin);
+            vault.setPayoutLimits(_tokens[i], _limits[_tokens[i]]);
         }
     }
 
@@ -173,15 +186,20 @@ abstract contract World is Books {
         return _known[seed % _known.length];
     }
 
-    /// @dev An open request whose deadline has passed, searched likewise, or any.
+    /// @dev An open request or a queued payout whose time has passed, searched likewise, or any.
     function _expired(uint256 seed) internal view returns (Known memory) {
         if (_known.length == 0) vm.assume(false);
         for (uint256 i = 0; i < 24; ++i) {
             Known storage candidate = _known[addmod(seed, i, _known.length)];
-            bool late = block.timestamp > candidate.withdrawal.deadline;
-            if (late && replayed[candidate.id] == State.Requested) return candidate;
+            if (_isExpired(candidate)) return candidate;
         }
         return _known[seed % _known.length];
+    }
+
+    function _isExpired(Known memory it) internal view returns (bool) {
+        State state = replayed[it.id];
+        if (state == State.Queued) return block.timestamp > _windows[it.id].closes;
+        return state == State.Requested && block.timestamp > it.withdrawal.deadline;
     }
 
     /// @dev Somebody to whom something is owed, searched likewise, or anybody.
@@ -192,8 +210,14 @@ abstract contract World is Books {
         }
     }
 
-    function _beginning(Kind kind) internal pure returns (State) {
-        return kind == Kind.Request ? State.Requested : State.None;
+    /// @dev A payout in the queue, searched likewise, or any.
+    function _waiting(uint256 seed) internal view returns (Known memory) {
+        if (_known.length == 0) vm.assume(false);
+        for (uint256 i = 0; i < 24; ++i) {
+            Known storage candidate = _known[addmod(seed, i, _known.length)];
+            if (replayed[candidate.id] == State.Queued) return candidate;
+        }
+        return _known[seed % _known.length];
     }
 
     function _payoutItem(Known memory it) internal view returns (PayoutItem memory) {
