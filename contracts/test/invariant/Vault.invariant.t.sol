@@ -89,7 +89,7 @@ contract VaultInvariantTest is Test {
         address[2] memory owners = _handler.owners();
         for (uint256 i = 0; i < owners.length; ++i) {
             assertEq(_vault.openWithdrawals(owners[i]), _handler.openRequests(owners[i]));
-            assertLe(_vault.openWithdrawals(owners[i]), _vault.maxOpenWithdrawals());
+            assertLe(_vault.openWithdrawals(owners[i]), _vault.settings().maxOpenWithdrawals);
         }
     }
 
