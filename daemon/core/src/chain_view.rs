@@ -14,7 +14,7 @@ use crate::{
     checkpoint::Cursor,
     command::{ChainCommand, RangeRequest},
     event::{Head, Range},
-    halt::Evidence,
+    halt::{Evidence, Told},
     vault_event::{VaultEvent, VaultLog},
 };
 use alloy_primitives::{Address, B256};
@@ -390,7 +390,10 @@ impl ChainView {
                 .flat_map(|first| self.unproven.iter().skip_while(|(seq, _)| *seq < first.seq)),
         );
         match again.find(|(log, (seq, event))| log.seq != *seq || log.event != *event) {
-            Some((log, _)) => Err(Evidence::EventReplaced { seq: log.seq }),
+            Some((log, (_, taken))) => {
+                let (ours, theirs) = (Told::of(taken), Told::of(&log.event));
+                Err(Evidence::EventReplaced { seq: log.seq, ours, theirs })
+            }
             None => Ok(()),
         }
     }

@@ -2,10 +2,11 @@
 
 use crate::{
     asset::{LedgerId, Listing},
-    block::{BlockNumber, Seq},
+    block::{BlockNumber, Millis, Seq},
     bridge::Bridge,
     checkpoint::Cursor,
     halt::Evidence,
+    reserves::TokenReserves,
     withdrawal::Withdrawal,
 };
 use alloy_primitives::B256;
@@ -40,8 +41,14 @@ pub struct Summary {
     pub listings: Vec<Listing>,
     /// Ledgers that stopped.
     pub blocked_ledgers: Vec<LedgerId>,
+    /// Where the proof of each token's reserves stands.
+    pub reserves: Vec<TokenReserves>,
+    /// True while the history is held against the ledger; nothing is signed before that is done.
+    pub is_comparing: bool,
     /// Why the bridge halted.
     pub halted: Option<Evidence>,
+    /// When it halted, milliseconds since 1970.
+    pub halted_since: Option<Millis>,
 }
 
 impl Bridge {
@@ -63,7 +70,10 @@ impl Bridge {
             transactions_in_flight: self.submitter.as_ref().map_or(0, |s| s.in_flight()),
             listings: self.listings.values().copied().collect(),
             blocked_ledgers: self.blocked.keys().copied().collect(),
-            halted: self.halted,
+            reserves: self.shown_reserves(),
+            is_comparing: self.is_comparing(),
+            halted: self.halted(),
+            halted_since: self.halted.map(|m| m.since),
         }
     }
 
@@ -75,8 +85,8 @@ impl Bridge {
 
     /// Why the bridge halted, if it did.
     #[must_use]
-    pub const fn halted(&self) -> Option<Evidence> {
-        self.halted
+    pub fn halted(&self) -> Option<Evidence> {
+        self.halted.map(|m| m.evidence)
     }
 
     /// An open withdrawal by its id.

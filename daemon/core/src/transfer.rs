@@ -38,6 +38,8 @@ pub struct NewTransfer {
 pub enum Phase {
     /// Single-phase.
     Direct,
+    /// Single-phase, of what the debit account can spend: at most the amount.
+    Balancing,
     /// Reserves, without timeout.
     Pending,
     /// Posts the named pending.
@@ -57,6 +59,10 @@ pub enum TransferCode {
     Withdrawal,
     /// The amount-0 leg on the owner's gate.
     Gate,
+    /// A supersede record, or a credit debited back under one.
+    DebitedBack,
+    /// What the operator has to make good.
+    Loss,
 }
 
 impl TransferCode {
@@ -68,6 +74,8 @@ impl TransferCode {
             Self::DepositToSuspense => 11,
             Self::Withdrawal => 20,
             Self::Gate => 22,
+            Self::DebitedBack => 51,
+            Self::Loss => 52,
         }
     }
 }
@@ -85,6 +93,12 @@ pub struct FoundTransfer {
     pub amount: LedgerAmount,
     /// What it is.
     pub phase: FoundPhase,
+    /// Why (`docs/encoding.md`, section 5).
+    pub code: u16,
+    /// What it stands for.
+    pub user_data_128: u128,
+    /// See `user_data_128`.
+    pub user_data_64: u64,
     /// When the ledger executed it, nanoseconds since 1970.
     pub timestamp_ns: u64,
 }

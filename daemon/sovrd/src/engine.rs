@@ -246,6 +246,13 @@ fn tell(notice: &Notice) {
         Notice::LedgerBlocked { ledger } => {
             error!(%ledger, "this ledger cannot be served and waits; mend the cause and restart");
         }
+        Notice::ReservesBroken(broken) => {
+            error!(%broken, "RESERVES: nothing is signed for this token until they add up again");
+        }
+        Notice::ReservesMended { ledger } => info!(%ledger, "reserves add up again"),
+        Notice::Rereading(evidence) => {
+            error!(%evidence, "REORG PAST FINALITY: the whole history is read again");
+        }
         Notice::Suspect(evidence) => warn!(%evidence, "the node contradicts itself; reading again"),
         Notice::Halted(evidence) => {
             error!(%evidence, "HALTED: nothing is written or signed any more; reads go on");

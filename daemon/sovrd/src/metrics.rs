@@ -1,11 +1,16 @@
 //! Prometheus metrics. Label values are few and fixed.
 
-use bridge_core::{command::Notice, status::Summary};
+use bridge_core::{
+    command::Notice,
+    reserves::{Proof, TokenReserves},
+    status::Summary,
+};
 use prometheus_client::{
-    encoding::text::encode,
-    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
+    encoding::{EncodeMetric, text::encode},
+    metrics::{TypedMetric, counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+use std::sync::atomic::AtomicU64;
 
 /// All metrics of the daemon.
 #[derive(Debug)]
@@ -18,6 +23,9 @@ pub struct Metrics {
     transactions_sent: Counter,
     transactions_lost: Counter,
     suspicions: Counter,
+    reserves_breaks: Counter,
+    rereadings: Counter,
+    deposits_reincluded: Counter,
     ledger_unknown: Counter,
     ledger_rebuilt: Counter,
     ledger_latency: Histogram,
@@ -33,6 +41,62 @@ pub struct Metrics {
     blocked_ledgers: Gauge,
     up_to_date: Gauge,
     halted: Gauge,
+    comparing: Gauge,
+    reserves: ReservesGauges,
+}
+
+type ByLedger<M> = Family<[(&'static str, String); 1], M>;
+
+/// One value for each listed token, under its ledger's number: only a vault's admin adds labels.
+#[derive(Debug)]
+struct ReservesGauges {
+    proved: ByLedger<Gauge>,
+    breaks: ByLedger<Gauge>,
+    block: ByLedger<Gauge>,
+    accounted: ByLedger<Gauge<f64, AtomicU64>>,
+    explained: ByLedger<Gauge<f64, AtomicU64>>,
+    balance: ByLedger<Gauge<f64, AtomicU64>>,
+    claimable: ByLedger<Gauge<f64, AtomicU64>>,
+}
+
+impl ReservesGauges {
+    fn register(r: &mut Registry) -> Self {
+        Self {
+            proved: by_ledger(r, "reserves_proved", "1 while a token adds up and is signed for"),
+            breaks: by_ledger(r, "reserves_broken_blocks", "Blocks at which it did not add up"),
+            block: by_ledger(r, "reserves_block", "Final block that was judged last"),
+            accounted: by_ledger(r, "reserves_accounted", "The vault counts on, token units"),
+            explained: by_ledger(r, "reserves_explained", "The ledger explains, token units"),
+            balance: by_ledger(r, "reserves_balance", "The vault has, token units"),
+            claimable: by_ledger(r, "reserves_claimable", "Left to be claimed, token units"),
+        }
+    }
+
+    fn observe(&self, tokens: &[TokenReserves]) {
+        for token in tokens {
+            let label = [("ledger", token.ledger.to_string())];
+            let proved = i64::from(token.proof == Proof::Proved);
+            self.proved.get_or_create(&label).set(proved);
+            self.breaks.get_or_create(&label).set(token.breaks.into());
+            let block = token.block.unwrap_or_default().0;
+            self.block.get_or_create(&label).set(i64::try_from(block).unwrap_or(i64::MAX));
+            let holdings = &token.holdings;
+            for (family, amount) in [
+                (&self.accounted, holdings.accounted),
+                (&self.explained, token.explained.unwrap_or_default()),
+                (&self.balance, holdings.balance),
+                (&self.claimable, holdings.claimable),
+            ] {
+                family.get_or_create(&label).set(approximate(amount.0));
+            }
+        }
+    }
+}
+
+/// For graphs; the exact number is in `/v1/reserves`.
+#[expect(clippy::cast_precision_loss, reason = "for graphs")]
+fn approximate(amount: u128) -> f64 {
+    amount as f64
 }
 
 const LATENCY_SECONDS: [f64; 12] =
@@ -59,6 +123,9 @@ impl Metrics {
             transactions_sent: counter(r, "transactions_sent", "Payouts and refusals sent"),
             transactions_lost: counter(r, "transactions_lost", "Nonces used for nothing"),
             suspicions: counter(r, "suspicions", "Answers of the node that did not fit"),
+            reserves_breaks: counter(r, "reserves_breaks", "Tokens that ceased to add up"),
+            rereadings: counter(r, "rereadings", "Reorgs past finality"),
+            deposits_reincluded: counter(r, "deposits_reincluded", "Posted, then elsewhere"),
             ledger_unknown: counter(r, "ledger_unknown", "Ledger requests without an answer"),
             ledger_rebuilt: counter(r, "ledger_rebuilt", "Ledger clients built anew"),
             ledger_latency: histogram(
@@ -79,6 +146,8 @@ impl Metrics {
             blocked_ledgers: gauge(r, "blocked_ledgers", "Ledgers that cannot be served"),
             up_to_date: gauge(r, "up_to_date", "1 if everything final is in the ledger"),
             halted: gauge(r, "halted", "1 after a contradiction"),
+            comparing: gauge(r, "comparing", "1 while history is held against the ledger"),
+            reserves: ReservesGauges::register(r),
             registry,
         }
     }
@@ -100,6 +169,8 @@ impl Metrics {
         set(&self.blocked_ledgers, size(summary.blocked_ledgers.len()));
         set(&self.up_to_date, u64::from(summary.up_to_date));
         set(&self.halted, u64::from(summary.halted.is_some()));
+        set(&self.comparing, u64::from(summary.is_comparing));
+        self.reserves.observe(&summary.reserves);
     }
 
     /// Counts a notice of the core.
@@ -126,8 +197,16 @@ impl Metrics {
             Notice::Suspect(_) => {
                 self.suspicions.inc();
             }
-            Notice::DepositReincluded { .. } | Notice::LedgerBlocked { .. } | Notice::Halted(_) => {
+            Notice::ReservesBroken(_) => {
+                self.reserves_breaks.inc();
             }
+            Notice::Rereading(_) => {
+                self.rereadings.inc();
+            }
+            Notice::DepositReincluded { .. } => {
+                self.deposits_reincluded.inc();
+            }
+            Notice::LedgerBlocked { .. } | Notice::Halted(_) | Notice::ReservesMended { .. } => {}
         }
     }
 
@@ -160,6 +239,15 @@ impl Metrics {
 
 fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter {
     let metric = Counter::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn by_ledger<M>(registry: &mut Registry, name: &str, help: &str) -> ByLedger<M>
+where
+    M: Default + Clone + std::fmt::Debug + EncodeMetric + TypedMetric + Send + Sync + 'static,
+{
+    let metric = ByLedger::<M>::default();
     registry.register(name, help, metric.clone());
     metric
 }

@@ -30,6 +30,8 @@ pub struct Daemon {
     pub lies: u32,
     /// True once it was seen halted.
     pub halted: bool,
+    /// How often it asked for payouts to be paused on chain.
+    pub pauses: u32,
     /// True if this disk holds a halt that must survive restarts.
     pub must_stay_halted: bool,
 }
@@ -75,6 +77,7 @@ impl Daemon {
             looked_up: BTreeMap::new(),
             lies: 0,
             halted: false,
+            pauses: 0,
             must_stay_halted: false,
         }
     }

@@ -4,7 +4,7 @@ use crate::{
     chain::vault,
     coverage::Transition,
     fault::Fault,
-    ledger::{translate, types::transfer_flags as tf},
+    ledger::{survey, translate, types::transfer_flags as tf},
     rng::hash,
     world::{Action, Flight, World},
 };
@@ -40,6 +40,12 @@ impl World<'_> {
                     state.filter(|_| !failed)
                 };
                 Event::State { seq, block: block.number, state }
+            }
+            ChainCommand::ReadHoldings { block, tokens } => {
+                let readings =
+                    self.nodes.holdings(&self.chain, &mut self.chances.chain, block, &tokens);
+                let readings = if failed { Vec::new() } else { readings };
+                Event::Holdings { block, readings }
             }
         };
         self.answer(d, 40, event);
@@ -181,6 +187,7 @@ impl World<'_> {
             LedgerCommand::CreateAccounts { accounts, .. } => accounts.len(),
             LedgerCommand::CreateTransfers { transfers, .. } => transfers.len(),
             LedgerCommand::LookupTransfers { ids, .. } => ids.len(),
+            LedgerCommand::Survey { .. } => 0,
         };
         if events > self.ledger_limit {
             self.happened(Fault::BatchLimit);
@@ -205,6 +212,12 @@ impl World<'_> {
                 let found = ids.iter().filter_map(|id| self.ledger.transfer(id.0));
                 let transfers = found.map(translate::found).collect();
                 LedgerEvent::Found { request: *request, transfers }
+            }
+            LedgerCommand::Survey { request, vaults } => {
+                let moves = self.chances.fault.per_mille(200);
+                let one = |v| survey::read(&self.ledger, v, moves);
+                let readings = vaults.iter().copied().filter_map(one).collect();
+                LedgerEvent::Surveyed { request: *request, readings }
             }
         }
     }
@@ -284,7 +297,8 @@ fn request_of(command: &LedgerCommand) -> RequestId {
     match command {
         LedgerCommand::CreateAccounts { request, .. }
         | LedgerCommand::CreateTransfers { request, .. }
-        | LedgerCommand::LookupTransfers { request, .. } => *request,
+        | LedgerCommand::LookupTransfers { request, .. }
+        | LedgerCommand::Survey { request, .. } => *request,
     }
 }
 

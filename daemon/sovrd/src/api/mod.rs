@@ -12,7 +12,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use bridge_core::{id::Instance, status::Summary};
+use bridge_core::{
+    id::Instance,
+    reserves::{Proof, TokenReserves},
+    status::Summary,
+};
 use problem::Problem;
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
@@ -47,10 +51,11 @@ pub fn router(sources: Sources) -> Router {
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/v1/status", get(status))
+        .route("/v1/reserves", get(reserves))
         .route("/v1/transfers/{reference}", get(transfers))
         .fallback(|uri: Uri| async move {
             Problem::not_found(format!(
-                "{} is not served; there are /live, /ready, /metrics, /v1/status and \
+                "{} is not served; there are /live, /ready, /metrics, /v1/status, /v1/reserves and \
                  /v1/transfers/{{reference}}",
                 uri.path()
             ))
@@ -76,6 +81,11 @@ impl Sources {
                 summary.acknowledged.block.number
             )),
             (Some(_), true) => {}
+        }
+        for token in &summary.reserves {
+            if let Some(broken) = token.broken {
+                reasons.push(format!("nothing is signed for this token: {broken}"));
+            }
         }
         if self.ledger.silent_for().is_none_or(|silent| silent > LEDGER_SILENCE_MAX) {
             reasons.push("the ledger does not answer".to_owned());
@@ -109,20 +119,38 @@ struct StatusPage {
     chain_id: u64,
     vault: alloy::primitives::Address,
     ledger_silent_ms: Option<u128>,
+    /// What disagrees, in a sentence.
+    halted_because: Option<String>,
     #[serde(flatten)]
     core: Summary,
 }
 
 async fn status(State(sources): State<Sources>) -> Json<StatusPage> {
     let waiting_for = sources.not_ready_because();
+    let summary = sources.now();
     Json(StatusPage {
         ready: waiting_for.is_empty(),
         waiting_for,
         chain_id: sources.chain.chain_id,
         vault: sources.chain.vault,
         ledger_silent_ms: sources.ledger.silent_for().map(|d| d.as_millis()),
-        core: sources.now().as_ref().clone(),
+        halted_because: summary.halted.map(|evidence| evidence.to_string()),
+        core: summary.as_ref().clone(),
     })
+}
+
+/// `/v1/reserves`
+#[derive(Debug, Serialize)]
+struct ReservesPage {
+    /// True if every token adds up.
+    proved: bool,
+    tokens: Vec<TokenReserves>,
+}
+
+async fn reserves(State(sources): State<Sources>) -> Json<ReservesPage> {
+    let tokens = sources.now().reserves.clone();
+    let proved = !tokens.is_empty() && tokens.iter().all(|t| t.proof == Proof::Proved);
+    Json(ReservesPage { proved, tokens })
 }
 
 async fn transfers(

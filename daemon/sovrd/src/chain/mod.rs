@@ -1,6 +1,7 @@
 //! The chain adapter: executes the core's reads and brings the answers back as events.
 
 pub mod bindings;
+pub mod holdings;
 pub mod node;
 pub mod wake;
 
@@ -47,6 +48,10 @@ async fn execute(node: &Node, submitter: Option<Address>, order: ChainCommand) -
                 None
             });
             Event::State { seq, block: block.number, state }
+        }
+        ChainCommand::ReadHoldings { block, tokens } => {
+            let readings = holdings::all(node, node.vault(), block.hash, &tokens).await;
+            Event::Holdings { block, readings }
         }
     }
 }

@@ -41,7 +41,8 @@ fn table(page: &Value) -> String {
     let rows = [
         ("ready", "/ready"),
         ("waiting for", "/waiting_for"),
-        ("halted", "/halted"),
+        ("halted", "/halted_because"),
+        ("comparing history with ledger", "/is_comparing"),
         ("chain id", "/chain_id"),
         ("vault", "/vault"),
         ("instance", "/instance"),
@@ -60,7 +61,13 @@ fn table(page: &Value) -> String {
         let value = page.pointer(pointer).map_or_else(|| "-".to_owned(), plain);
         format!("{name:<34}{value}")
     };
-    rows.map(line).join("\n")
+    let reserves = page["reserves"].as_array().map_or(&[][..], Vec::as_slice);
+    let token = |t: &Value| {
+        let name = format!("reserves of ledger {}", plain(&t["ledger"]));
+        let block = plain(&t["block"]);
+        format!("{name:<34}{} at block {block}", plain(&t["proof"]))
+    };
+    rows.iter().map(|r| line(*r)).chain(reserves.iter().map(token)).collect::<Vec<_>>().join("\n")
 }
 
 fn plain(value: &Value) -> String {
