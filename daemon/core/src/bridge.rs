@@ -617,6 +617,7 @@ impl Bridge {
     /// ended by now, this transaction did nothing for it.
     fn on_nonce_used(&mut self, nonce: u64, seq: Option<Seq>, now: Millis, out: &mut Output) {
         out.changes.push(Change::ForgetTransaction(nonce));
+        out.withhold(nonce);
         let Some(seq) = seq else { return };
         let nothing_came = |w: &Withdrawal| w.work == Work::Submitted && w.outcome.is_none();
         if self.book.get(seq).is_some_and(nothing_came) {
@@ -841,6 +842,15 @@ pub(crate) const fn view_config(config: &Config) -> ViewConfig {
 }
 
 impl Output {
+    /// A transaction that was built in this very step, too late: its bytes are not kept, so they
+    /// are not sent.
+    fn withhold(&mut self, unkept: u64) {
+        self.commands.retain(|command| match command {
+            Command::Payout(PayoutCommand::Broadcast { nonce, .. }) => *nonce != unkept,
+            Command::Chain(_) | Command::Ledger(_) | Command::Payout(_) => true,
+        });
+    }
+
     fn ledger(&mut self, command: Option<crate::command::LedgerCommand>) {
         self.commands.extend(command.map(Command::Ledger));
     }

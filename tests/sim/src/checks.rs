@@ -11,7 +11,7 @@ use bridge_core::{
     asset::{LedgerId, Listing},
     block::Seq,
     checkpoint::{Change, Checkpoint},
-    command::LedgerCommand,
+    command::{Call, LedgerCommand, TransactionPlan},
     id::{AccountId, Kind, TransferId},
     posting::WithdrawalIds,
     transfer::TransferResult,
@@ -78,6 +78,10 @@ impl World<'_> {
             let detail = format!("withdrawal {seq}, {verdict:?}: lookup showed {looked_up:?}");
             self.violate("signing: a lookup comes first, and it shows what is signed for", detail);
         }
+        if self.daemons[d].bridge().is_some_and(|b| !b.is_up_to_date()) {
+            let detail = format!("withdrawal {seq}, {verdict:?}: daemon {d} is behind");
+            self.violate("signing: only with everything final in the ledger", detail);
+        }
         let ids = self.ids(seq);
         let pending = self.ledger.transfer(ids.main.0).is_some();
         let refused = self.ledger.is_burnt(ids.main.0)
@@ -94,6 +98,16 @@ impl World<'_> {
         }
     }
 
+    /// A nonce carries one withdrawal until it is given up or known to be used.
+    pub(crate) fn check_plan(&mut self, d: usize, plan: &TransactionPlan) {
+        let Call::Withdrawal { seq, .. } = plan.call else { return };
+        let known = *self.daemons[d].planned.entry(plan.nonce).or_insert(seq);
+        if known != seq {
+            let detail = format!("daemon {d}, nonce {}: {known} and {seq}", plan.nonce);
+            self.violate("submitter: a nonce carries one withdrawal", detail);
+        }
+    }
+
     /// What became durable just now: the ledger has everything that a checkpoint says it has.
     pub(crate) fn check_commit(&mut self, d: usize) {
         let committed = std::mem::take(&mut self.daemons[d].disk.borrow_mut().committed);
@@ -104,11 +118,13 @@ impl World<'_> {
                     self.check_checkpoint(d, &checkpoint);
                 }
                 Change::ForgetWithdrawal(seq) => self.check_forgotten(seq),
+                Change::ForgetTransaction(nonce) => {
+                    self.daemons[d].planned.remove(&nonce);
+                }
                 Change::Halt(_) => self.daemons[d].must_stay_halted = true,
                 Change::Listing(_)
                 | Change::Withdrawal(_)
                 | Change::Transaction(_)
-                | Change::ForgetTransaction(_)
                 | Change::ForgetHalt => {}
             }
         }
@@ -301,6 +317,10 @@ impl World<'_> {
             let detail = format!("withdrawal {seq}, finally {state:?} at {}", self.truth.time);
             self.violate("withdrawals: a void means that it can never be paid", detail);
         }
+        if state == Some(State::Requested) && !self.shown_unpaid.contains(&seq) {
+            let detail = format!("withdrawal {seq}: nobody read its state");
+            self.violate("withdrawals: the contract's own state shows it unpaid", detail);
+        }
         self.moved(match state {
             Some(State::Refused) => Transition::VoidedRefused,
             Some(State::Cancelled) => Transition::VoidedCancelled,
@@ -358,7 +378,9 @@ impl World<'_> {
                     !matches!(pending, Some(PendingStatus::Pending | PendingStatus::Posted))
                 }
                 // A veto ends what was reserved; a refusal what never was.
-                State::Refused => self.signed.get(&event.id) == Some(&false) && pending.is_some(),
+                State::Refused => {
+                    self.signers.quorum().get(&event.id) == Some(&false) && pending.is_some()
+                }
                 State::Requested | State::Cancelled => false,
             };
             if wrong {

@@ -26,6 +26,8 @@ pub struct Daemon {
     pub copies: Vec<Records>,
     /// By withdrawal, what this process last learned from a lookup: pending there, resolve there.
     pub looked_up: BTreeMap<Seq, (bool, bool)>,
+    /// By nonce, the withdrawal that this process had a transaction built for.
+    pub planned: BTreeMap<u64, Seq>,
     /// False heads since the last true one.
     pub lies: u32,
     /// True once it was seen halted.
@@ -37,25 +39,47 @@ pub struct Daemon {
 }
 
 /// Commands and notices of one step, in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outbox {
+    disk: Rc<RefCell<Disk>>,
+    /// Commits begun when the first command was handed over.
+    handed_at: Option<u64>,
     /// For the adapters.
     pub commands: Vec<Command>,
     /// For people.
     pub notices: Vec<Notice>,
 }
 
+impl Outbox {
+    /// An empty one, beside the disk of its daemon.
+    #[must_use]
+    pub const fn new(disk: Rc<RefCell<Disk>>) -> Self {
+        Self { disk, handed_at: None, commands: Vec::new(), notices: Vec::new() }
+    }
+
+    /// True if a command was handed over before the step's changes were written.
+    #[must_use]
+    pub fn was_early(&self) -> bool {
+        self.handed_at.is_some_and(|at| at < self.disk.borrow().commits)
+    }
+
+    fn hand(&mut self, command: Command) {
+        self.handed_at = self.handed_at.or_else(|| Some(self.disk.borrow().commits));
+        self.commands.push(command);
+    }
+}
+
 impl Ports for Outbox {
     fn chain(&mut self, command: ChainCommand) {
-        self.commands.push(Command::Chain(command));
+        self.hand(Command::Chain(command));
     }
 
     fn ledger(&mut self, command: LedgerCommand) {
-        self.commands.push(Command::Ledger(command));
+        self.hand(Command::Ledger(command));
     }
 
     fn payout(&mut self, command: PayoutCommand) {
-        self.commands.push(Command::Payout(command));
+        self.hand(Command::Payout(command));
     }
 
     fn notice(&mut self, notice: Notice) {
@@ -75,6 +99,7 @@ impl Daemon {
             config,
             copies: Vec::new(),
             looked_up: BTreeMap::new(),
+            planned: BTreeMap::new(),
             lies: 0,
             halted: false,
             pauses: 0,
@@ -92,6 +117,7 @@ impl Daemon {
         self.driver = Some(Driver::new(bridge, SimStore(self.disk.clone())));
         self.epoch += 1;
         self.looked_up.clear();
+        self.planned.clear();
         self.lies = 0;
         Ok(())
     }

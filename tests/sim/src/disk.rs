@@ -34,6 +34,8 @@ pub struct Disk {
     pub fate: CommitFate,
     /// The changes of the last commit that became durable, until somebody looks at them.
     pub committed: Vec<Change>,
+    /// Commits that were begun, whatever became of them.
+    pub commits: u64,
 }
 
 /// The machine died during a commit.
@@ -49,6 +51,7 @@ impl Store for SimStore {
 
     fn commit(&mut self, changes: &[Change]) -> Result<(), Died> {
         let mut disk = self.0.borrow_mut();
+        disk.commits += 1;
         match std::mem::take(&mut disk.fate) {
             CommitFate::Durable => {
                 disk.write(changes);

@@ -105,8 +105,10 @@ impl World<'_> {
 
     /// All final deposits are posted, all withdrawals ended the right way.
     pub(crate) fn check_end(&mut self) {
-        if self.phase != Phase::Healing {
-            return;
+        match self.phase {
+            Phase::Trouble => return,
+            Phase::Halting => return self.check_halts(),
+            Phase::Healing => {}
         }
         let blocked = self.truth.taken_ledgers.clone();
         let deposits: Vec<_> = self.truth.deposits().map(|(s, d)| (s, d.ledger)).collect();
@@ -125,6 +127,17 @@ impl World<'_> {
             }
         }
         self.check_sums(&blocked);
+    }
+
+    /// Whoever halted is halted after a restart, too.
+    fn check_halts(&mut self) {
+        for d in 0..self.daemons.len() {
+            self.daemons[d].kill();
+            match self.daemons[d].start() {
+                Ok(()) => self.check_marker(d),
+                Err(e) => self.violate("restart: a store that the core wrote can be read", e),
+            }
+        }
     }
 
     fn check_ended(&mut self, seq: Seq, request: &Request) {

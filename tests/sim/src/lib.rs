@@ -17,6 +17,7 @@ pub mod rng;
 pub mod run;
 mod services;
 mod setup;
+mod signers;
 mod step;
 mod trouble;
 pub mod truth;

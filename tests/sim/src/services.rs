@@ -1,25 +1,17 @@
-//! Node, ledger and signers as the daemons' adapters meet them: with trouble on the way.
+//! Node and ledger as the daemons' adapters meet them: with trouble on the way.
 
 use crate::{
-    chain::vault,
-    coverage::Transition,
     fault::Fault,
-    ledger::{survey, translate, types::transfer_flags as tf},
+    ledger::{survey, translate},
     rng::hash,
     world::{Action, Flight, World},
 };
-use alloy_primitives::Bytes;
 use bridge_core::{
-    block::{BlockNumber, Seq},
-    command::{Call, ChainCommand, LedgerCommand, RangeRequest, RequestId},
-    event::{Event, Head, LedgerEvent, PayoutEvent, Range},
-    posting::WithdrawalIds,
-    vault_event::Request,
-    withdrawal::Verdict,
+    block::BlockNumber,
+    command::{ChainCommand, LedgerCommand, RangeRequest, RequestId},
+    event::{Event, Head, LedgerEvent, Range},
 };
 
-/// Signatures that make a quorum.
-const THRESHOLD: usize = 2;
 /// How long an adapter waits for the ledger, milliseconds.
 const REPLY_TIMEOUT_MS: u64 = 250;
 
@@ -246,50 +238,6 @@ impl World<'_> {
 
     pub(crate) fn ledger_clock(&self) -> u64 {
         (1_700_000_000_000 + self.now) * 1_000_000
-    }
-
-    /// Each signer looks at the ledger itself; the quorum signs one verdict for one id, ever.
-    pub(crate) fn sign(&mut self, seq: Seq, request: &Request, verdict: Verdict) -> PayoutEvent {
-        if self.roll(Fault::SignerAway, 250) {
-            return PayoutEvent::NotAuthorized { seq };
-        }
-        let ids = WithdrawalIds::of(self.instance, seq);
-        let pending = self.ledger.transfer(ids.main.0).is_some_and(|t| t.has(tf::PENDING));
-        let resolved = self.ledger.transfer(ids.resolve.0).is_some();
-        let pays = verdict == Verdict::Pay;
-        let asked_otherwise = self.signed.get(&request.id).is_some_and(|p| *p != pays);
-        let fits = self.chain.rules.domain.request_id(request, seq.0) == request.id;
-        let agrees = if pays { pending && !resolved } else { !pending };
-        if asked_otherwise || !fits || !agrees {
-            return PayoutEvent::NotAuthorized { seq };
-        }
-        self.signed.insert(request.id, pays);
-        self.moved(if pays { Transition::SignedPayout } else { Transition::SignedRefusal });
-        let signature = |signer: u8| {
-            let mut bytes = vec![signer, u8::from(pays)];
-            bytes.extend_from_slice(request.id.as_slice());
-            Bytes::from(bytes)
-        };
-        PayoutEvent::Authorized { seq, verdict, signatures: vec![signature(1), signature(2)] }
-    }
-
-    /// What a transaction does for the contract: it checks the signatures.
-    pub(crate) fn call_of(&self, call: &Call) -> vault::Call {
-        let Call::Withdrawal { request, authorization, .. } = call else {
-            return vault::Call::Nothing;
-        };
-        let id = request.id;
-        let pays = authorization.verdict == Verdict::Pay;
-        let good = authorization.signatures.len() >= THRESHOLD
-            && authorization
-                .signatures
-                .iter()
-                .all(|s| s.get(1) == Some(&u8::from(pays)) && s.get(2..) == Some(id.as_slice()));
-        match (good, pays) {
-            (true, true) => vault::Call::Payout { id },
-            (true, false) => vault::Call::Refuse { id },
-            (false, _) => vault::Call::Nothing,
-        }
     }
 }
 

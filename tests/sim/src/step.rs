@@ -10,8 +10,9 @@ use crate::{
 };
 use alloy_primitives::{Bytes, hex};
 use bridge_core::{
-    command::{Command, Notice, PayoutCommand, TransactionPlan},
-    event::{Event, LedgerEvent, PayoutEvent},
+    command::{Command, Notice, PayoutCommand, RequestId, TransactionPlan},
+    event::{ContractState, Event, LedgerEvent, PayoutEvent},
+    transfer::FoundTransfer,
     withdrawal::RefusalReason,
 };
 
@@ -35,10 +36,14 @@ impl World<'_> {
             self.daemons[d].disk.borrow_mut().fate = fate;
         }
         let now = self.daemons[d].clock(self.now);
-        let mut outbox = Outbox::default();
+        let mut outbox = Outbox::new(self.daemons[d].disk.clone());
         let Some(driver) = &mut self.daemons[d].driver else { return };
         let survived = driver.step(event, now, &mut outbox).is_ok();
         self.daemons[d].disk.borrow_mut().fate = CommitFate::Durable;
+        if outbox.was_early() {
+            let detail = format!("daemon {d} acted on what it had not written yet");
+            self.violate("driver: durable first, then acted upon", detail);
+        }
         self.check_commit(d);
         if !survived {
             return self.die(d, "in a commit");
@@ -133,6 +138,7 @@ impl World<'_> {
                 self.answer(d, 5, Event::Payout(event));
             }
             Command::Payout(PayoutCommand::Build(plan)) => {
+                self.check_plan(d, &plan);
                 let event = self.build(plan);
                 self.answer(d, 2, Event::Payout(event));
             }
@@ -199,9 +205,24 @@ impl World<'_> {
     }
 
     /// What the world learns from an event that a daemon is about to take in.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "nothing else is to be learned from")]
     fn observe(&mut self, d: usize, event: &Event) {
-        let Event::Ledger(LedgerEvent::Found { request, transfers }) = event else { return };
-        let Some(flight) = self.flight_of(d, *request) else { return };
+        match event {
+            Event::Ledger(LedgerEvent::Found { request, transfers }) => {
+                self.observe_found(d, *request, transfers);
+            }
+            Event::State { seq, state: Some(ContractState::Requested), .. } => {
+                self.shown_unpaid.insert(*seq);
+            }
+            Event::Payout(PayoutEvent::NotBuilt { nonce }) => {
+                self.daemons[d].planned.remove(nonce);
+            }
+            _ => {}
+        }
+    }
+
+    fn observe_found(&mut self, d: usize, request: RequestId, transfers: &[FoundTransfer]) {
+        let Some(flight) = self.flight_of(d, request) else { return };
         let bridge_core::command::LedgerCommand::LookupTransfers { ids, .. } = &flight.command
         else {
             return;

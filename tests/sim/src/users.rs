@@ -134,12 +134,14 @@ impl World<'_> {
 
     /// Somebody who saw the signatures submits them, whenever they like.
     fn submit_ticket(&mut self) {
-        let n = self.signed.len();
+        let n = self.signers.quorum().len();
         if n == 0 || !self.faults.has(Fault::SelfSubmit) {
             return;
         }
         let pick = self.chances.user.index(n);
-        let Some((id, pays)) = self.signed.iter().nth(pick).map(|(id, pays)| (*id, *pays)) else {
+        let Some((id, pays)) =
+            self.signers.quorum().iter().nth(pick).map(|(id, pays)| (*id, *pays))
+        else {
             return;
         };
         self.happened(Fault::SelfSubmit);

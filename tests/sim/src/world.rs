@@ -8,13 +8,14 @@ use crate::{
     ledger::Ledger,
     rng::Rng,
     setup,
+    signers::Signers,
     truth::Truth,
     users::Users,
 };
-use bridge_core::{command::LedgerCommand, event::Event, id::Instance};
+use bridge_core::{block::Seq, command::LedgerCommand, event::Event, id::Instance};
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
 };
 
 /// Steps that a seed has at least.
@@ -105,6 +106,7 @@ pub(crate) struct Chances {
     pub(crate) chain: Rng,
     pub(crate) user: Rng,
     pub(crate) time: Rng,
+    pub(crate) signer: Rng,
 }
 
 /// Everything.
@@ -128,8 +130,9 @@ pub struct World<'a> {
     pub(crate) truth: Truth,
     pub(crate) users: Users,
     pub(crate) instance: Instance,
-    /// What the quorum signed: withdrawal ids, with true for a payout.
-    pub(crate) signed: BTreeMap<alloy_primitives::B256, bool>,
+    pub(crate) signers: Signers,
+    /// Withdrawals that a node showed unpaid at a block after their deadline.
+    pub(crate) shown_unpaid: BTreeSet<Seq>,
     /// Operator's closing transfers of gates, newest per owner.
     pub(crate) frozen: BTreeMap<alloy_primitives::Address, u128>,
     pub(crate) coverage: &'a mut Coverage,
@@ -159,6 +162,7 @@ impl<'a> World<'a> {
                 chain: stream(2),
                 user: stream(3),
                 time: stream(4),
+                signer: stream(5),
             },
             faults,
             phase: Phase::Trouble,
@@ -175,7 +179,8 @@ impl<'a> World<'a> {
             truth,
             users: Users::new(&chain),
             instance,
-            signed: BTreeMap::new(),
+            signers: Signers::default(),
+            shown_unpaid: BTreeSet::new(),
             frozen: BTreeMap::new(),
             chain,
             coverage,

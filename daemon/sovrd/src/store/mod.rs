@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use bridge_core::{
         block::{BlockNumber, BlockRef, Seq},
-        checkpoint::{Checkpoint, Cursor},
+        checkpoint::{Checkpoint, Cursor, Reach},
         id::InstanceKey,
     };
     use harness::temp::TempDir;
@@ -159,7 +159,14 @@ mod tests {
     fn checkpoint(number: u64) -> Checkpoint {
         let block = BlockRef { number: BlockNumber(number), hash: keccak256(number.to_be_bytes()) };
         let cursor = Cursor { block, next_seq: Seq(number) };
-        Checkpoint { key: InstanceKey(keccak256("k")), cursor, blocked: BTreeMap::new() }
+        Checkpoint {
+            key: InstanceKey(keccak256("k")),
+            cursor,
+            blocked: BTreeMap::new(),
+            witness: None,
+            reach: Reach::default(),
+            foretold: BTreeMap::new(),
+        }
     }
 
     #[test]
