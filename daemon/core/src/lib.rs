@@ -14,6 +14,7 @@
 pub mod account;
 pub mod amount;
 pub mod asset;
+pub mod audit;
 pub mod block;
 mod book;
 pub mod bridge;
@@ -36,6 +37,7 @@ mod rewind;
 pub mod status;
 pub mod submitter;
 pub mod supersede;
+pub mod supersede_plan;
 pub mod transfer;
 pub mod vault_event;
 pub mod withdrawal;

@@ -37,6 +37,8 @@ pub struct VaultReading {
     pub debits: LedgerAmount,
     /// Posted credits.
     pub credits: LedgerAmount,
+    /// The ledger's time of that instant, nanoseconds since 1970.
+    pub taken_ns: u64,
     /// The newest transfers that moved it, newest first.
     pub newest: Vec<(TransferId, LedgerAmount)>,
     /// True if there are no older ones.

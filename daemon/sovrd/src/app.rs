@@ -11,7 +11,7 @@ use crate::{
     ledger::{self, client::Ledger, records},
     metrics::Metrics,
     payouts::{self, Payouts, keys},
-    store::{SledStore, StoreError},
+    store::{self, Opened},
 };
 use alloy::primitives::{Address, B256};
 use bridge_core::{
@@ -51,8 +51,7 @@ const EARLY_BLOCKS_MAX: u64 = 64;
 /// # Errors
 /// Whatever ends it, with its exit code.
 pub async fn run(config: Config) -> Result<(), Failure> {
-    let store = SledStore::open(&config.store).map_err(store_failure)?;
-    let persisted = store.load().map_err(store_failure)?;
+    let Opened { store, persisted, quarantined } = store::open(&config.store)?;
     let node = Node::new(&config.chain)
         .map_err(|e| Failure::configuration(format!("chain.rpc_url: {e}")))?;
     let listener = TcpListener::bind(config.listen).await.map_err(|e| {
@@ -77,6 +76,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         metrics: metrics.clone(),
         chain: Arc::new(config.chain.clone()),
         instance: vault.instance,
+        quarantined: quarantined.map(Arc::new),
     };
     let parts = Parts { config, vault, node, payouts, ledger, metrics };
     supervise(engine, handles, parts, listener, sources).await
@@ -240,10 +240,6 @@ fn open_payouts(config: &Config, vault: &Vault, node: &Node) -> Result<Option<Pa
 /// The instance's registry entry: it always exists, so its lookup proves an answer.
 fn sentinel(vault: &Vault) -> AccountId {
     bridge_core::account::NewAccount::instance_registry(vault.identity.key(), vault.instance).id
-}
-
-fn store_failure(error: StoreError) -> Failure {
-    Failure::configuration(error.to_string())
 }
 
 async fn stop_signal() {

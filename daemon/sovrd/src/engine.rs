@@ -159,7 +159,7 @@ impl Engine {
         };
         self.driver.step(event, now(), &mut ports).map_err(|e| {
             Failure::transient(format!(
-                "the store cannot be written: {e}; free space or mend the disk, then start again \
+                "the store cannot be written any more: {e}; mend the disk, then start again \
                  (nothing is lost: the ledger and the chain hold everything)"
             ))
         })?;

@@ -19,7 +19,7 @@ use bridge_core::{
 };
 use problem::Problem;
 use serde::Serialize;
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// The ledger must have answered within this time to count as alive.
@@ -42,6 +42,8 @@ pub struct Sources {
     pub chain: Arc<config::Chain>,
     /// The instance number.
     pub instance: Instance,
+    /// Where a damaged store was moved to at the start.
+    pub quarantined: Option<Arc<PathBuf>>,
 }
 
 /// All routes.
@@ -119,6 +121,8 @@ struct StatusPage {
     chain_id: u64,
     vault: alloy::primitives::Address,
     ledger_silent_ms: Option<u128>,
+    /// Where a damaged store was moved to at the start.
+    store_quarantined: Option<Arc<PathBuf>>,
     /// What disagrees, in a sentence.
     halted_because: Option<String>,
     #[serde(flatten)]
@@ -134,6 +138,7 @@ async fn status(State(sources): State<Sources>) -> Json<StatusPage> {
         chain_id: sources.chain.chain_id,
         vault: sources.chain.vault,
         ledger_silent_ms: sources.ledger.silent_for().map(|d| d.as_millis()),
+        store_quarantined: sources.quarantined.clone(),
         halted_because: summary.halted.map(|evidence| evidence.to_string()),
         core: summary.as_ref().clone(),
     })

@@ -62,8 +62,11 @@ pub async fn one(
     let Some(balance) = balance.first().map(|b| *b.as_raw()) else {
         // Nothing ever moved it.
         let (debits, credits) = (LedgerAmount(0), LedgerAmount(0));
-        let (newest, is_complete) = (Vec::new(), true);
-        return Ok(Some(VaultReading { ledger: id, debits, credits, newest, is_complete, books }));
+        let (taken_ns, newest, is_complete) = (0, Vec::new(), true);
+        let ledger = id;
+        let reading =
+            VaultReading { ledger, debits, credits, taken_ns, newest, is_complete, books };
+        return Ok(Some(reading));
     };
     let page =
         Filter::new(vault.0, NEWEST).with_flags(both).with_timestamp_max(at(balance.timestamp));
@@ -75,6 +78,7 @@ pub async fn one(
         ledger: id,
         debits: LedgerAmount(balance.debits_posted),
         credits: LedgerAmount(balance.credits_posted),
+        taken_ns: balance.timestamp,
         newest,
         is_complete: page.len() < usize::try_from(NEWEST).unwrap_or(usize::MAX),
         books,

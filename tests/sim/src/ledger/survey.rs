@@ -31,6 +31,7 @@ pub(crate) fn read(
         ledger: id,
         debits: LedgerAmount(account.debits_posted),
         credits: LedgerAmount(account.credits_posted),
+        taken_ns: all.first().map_or(0, |t| t.timestamp),
         newest: newest.map(|t| (TransferId(t.id), LedgerAmount(t.amount))).collect(),
         is_complete,
         books: (!moves).then(|| books(ledger, id)),

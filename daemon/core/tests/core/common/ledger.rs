@@ -174,6 +174,7 @@ impl Ledger {
             ledger,
             debits: LedgerAmount(debits),
             credits: LedgerAmount(credits),
+            taken_ns: 1,
             newest,
             is_complete: true,
             books: Some(books),
