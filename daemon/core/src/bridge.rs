@@ -780,6 +780,8 @@ impl Bridge {
             || self.saved.is_none()
             || !self.forgotten.is_empty()
             || now >= self.saved_at.plus(self.config.checkpoint_interval_ms);
+        // A checkpoint says that the ledger has something: not while that is in doubt.
+        let due = due && (stopping || !self.pipeline.is_doubtful());
         let same = self.saved.as_ref() == Some(&checkpoint) && self.forgotten.is_empty();
         if !due || same {
             return;

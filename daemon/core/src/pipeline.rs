@@ -150,6 +150,13 @@ impl Pipeline {
         self.witness
     }
 
+    /// True until the ledger is seen to have what it had.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        let flight = self.flight.as_ref().and_then(|f| f.ops.first());
+        let is_witness = |op: &Op| matches!(op, Op::Witness { .. });
+        flight.or_else(|| self.queue.front()).is_some_and(is_witness)
+    }
+
     /// Before anything else passes: the ledger must still have what it had.
     pub(crate) fn push_witness(&mut self) {
         if let Some(transfer) = self.witness {

@@ -10,10 +10,12 @@
 
 mod common;
 mod deposits;
+mod halts;
 mod ledger_trouble;
 mod node_trouble;
 mod payouts;
 mod records;
+mod reserves;
 mod restarts;
 mod vectors;
 mod withdrawals;

@@ -62,6 +62,22 @@ impl Ledger {
         self.available(AccountId::chart(ledger, SUSPENSE.number))
     }
 
+    /// Posted debits of an account.
+    pub(crate) fn debits(&self, id: AccountId) -> u128 {
+        self.accounts.get(&id).map_or(0, |a| a.debits[POSTED])
+    }
+
+    /// Posted debits less posted credits.
+    pub(crate) fn net(&self, id: AccountId) -> u128 {
+        self.accounts.get(&id).map_or(0, |a| a.debits[POSTED] - a.credits[POSTED])
+    }
+
+    /// Moves money by no transfer of ours.
+    pub(crate) fn move_posted(&mut self, debit: AccountId, credit: AccountId, amount: u128) {
+        self.account(debit).debits[POSTED] += amount;
+        self.account(credit).credits[POSTED] += amount;
+    }
+
     fn available(&self, id: AccountId) -> u128 {
         let free = |a: &Account| a.credits[POSTED] - a.debits[POSTED] - a.debits[PENDING];
         self.accounts.get(&id).map_or(0, free)
