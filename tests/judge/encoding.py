@@ -279,6 +279,8 @@ CODE_REQUESTED = 20
 CODE_GASLESS = 21
 CODE_GATE = 22
 CODE_FEE = 23
+CODE_DEBITED_BACK = 51
+CODE_LOSS = 52
 
 
 def deposit_user_data(tx_hash: bytes, block_hash: bytes, log_index: int) -> UserData:
