@@ -7,6 +7,9 @@
 
 mod crash;
 mod flows;
+mod halt;
 mod refusals;
+mod reserves;
+mod store;
 mod tools;
 mod world;
