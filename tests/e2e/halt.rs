@@ -15,8 +15,9 @@ fn status(world: &World) -> Result<Value> {
 
 fn wait_halted(world: &World) -> Result<Value> {
     wait::until("the daemon to halt", PATIENCE, || {
-        let page = status(world)?;
-        Ok((!page["halted"].is_null()).then_some(page))
+        // It may not listen yet.
+        let page = status(world).ok();
+        Ok(page.filter(|page| !page["halted"].is_null()))
     })
 }
 

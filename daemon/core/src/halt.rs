@@ -179,6 +179,11 @@ pub enum Evidence {
     },
     /// Chain and ledger do not add up for a token, over several blocks.
     ReservesBroken(Break),
+    /// Too few endpoints say the same.
+    NoAgreement {
+        /// About this block.
+        number: BlockNumber,
+    },
 }
 
 impl Told {
@@ -315,6 +320,9 @@ impl fmt::Display for Evidence {
                  was restored from an older state"
             ),
             Self::ReservesBroken(broken) => broken.fmt(f),
+            Self::NoAgreement { number } => {
+                write!(f, "too few endpoints say the same about block {number}")
+            }
         }
     }
 }

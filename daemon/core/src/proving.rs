@@ -70,7 +70,8 @@ impl Bridge {
             .collect();
         let token = |ledger: &LedgerId| self.listings.get(ledger).map(|l| (*ledger, l.token));
         let tokens = claims.keys().filter_map(token).collect();
-        let order = ChainCommand::ReadHoldings { block: cursor.block, tokens };
+        let (endpoint, block) = (self.view.reader_at(cursor.block.number), cursor.block);
+        let order = ChainCommand::ReadHoldings { endpoint, block, tokens };
         out.commands.push(Command::Chain(order));
         if let Some(reserves) = &mut self.reserves {
             reserves.ask_chain(cursor.block, cursor.next_seq.minus(1), claims, now);

@@ -64,6 +64,7 @@ impl Bridge {
             | Evidence::NotFinalThere { .. }
             | Evidence::EventReplaced { .. }
             | Evidence::LedgerLost { .. }
+            | Evidence::NoAgreement { .. }
             | Evidence::ReservesBroken(_) => self.halt(evidence, out),
         }
     }

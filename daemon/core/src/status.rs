@@ -5,12 +5,14 @@ use crate::{
     block::{BlockNumber, Millis, Seq},
     bridge::Bridge,
     checkpoint::Cursor,
+    endpoint::{EndpointId, EndpointStatus, Reason},
     halt::Evidence,
     reserves::TokenReserves,
     withdrawal::Withdrawal,
 };
 use alloy_primitives::B256;
 use serde::Serialize;
+use std::fmt;
 
 /// A summary of the core.
 #[derive(Clone, Debug, Serialize)]
@@ -45,10 +47,42 @@ pub struct Summary {
     pub reserves: Vec<TokenReserves>,
     /// True while the history is held against the ledger; nothing is signed before that is done.
     pub is_comparing: bool,
+    /// What is being read again because it did not fit.
+    pub rereading: Vec<Rereading>,
+    /// How each endpoint stands; people see it with its address.
+    #[serde(skip)]
+    pub endpoints: Vec<EndpointStatus>,
     /// Why the bridge halted.
     pub halted: Option<Evidence>,
     /// When it halted, milliseconds since 1970.
     pub halted_since: Option<Millis>,
+}
+
+/// Something that is read again, until it fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Rereading {
+    /// First block of the range; `None` for the final head.
+    pub from: Option<BlockNumber>,
+    /// Last block of the range.
+    pub to: Option<BlockNumber>,
+    /// How often it was read in vain.
+    pub attempt: u32,
+    /// Since when, milliseconds since 1970.
+    pub since_ms: u64,
+    /// Whose answer was the newest that did not fit.
+    pub endpoint: Option<EndpointId>,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+impl fmt::Display for Rereading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) => write!(f, "reading blocks {from} to {to} again")?,
+            _ => f.write_str("asking for the final head again")?,
+        }
+        write!(f, " after {} attempts: {}", self.attempt, self.reason)
+    }
 }
 
 impl Bridge {
@@ -74,6 +108,8 @@ impl Bridge {
             is_comparing: self.is_comparing(),
             halted: self.halted(),
             halted_since: self.halted.map(|m| m.since),
+            rereading: self.view.rereading(),
+            endpoints: self.view.endpoints(),
         }
     }
 

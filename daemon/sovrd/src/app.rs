@@ -3,7 +3,7 @@
 
 use crate::{
     api::{self, Sources},
-    chain::{self, node::Node},
+    chain::{self, nodes::Nodes},
     config::{self, Config},
     engine::{self, Engine, Handles},
     exit::Failure,
@@ -18,6 +18,7 @@ use bridge_core::{
     block::{BlockNumber, BlockRef},
     bridge::{Bridge, CannotStart, Config as CoreConfig},
     checkpoint::Persisted,
+    endpoint::EndpointsConfig,
     id::{AccountId, Identity},
     reserves::ReservesConfig,
     submitter::SubmitterConfig,
@@ -52,13 +53,13 @@ const EARLY_BLOCKS_MAX: u64 = 64;
 /// Whatever ends it, with its exit code.
 pub async fn run(config: Config) -> Result<(), Failure> {
     let Opened { store, persisted, quarantined } = store::open(&config.store)?;
-    let node = Node::new(&config.chain)
+    let nodes = Nodes::new(&config.chain)
         .map_err(|e| Failure::configuration(format!("chain.rpc_url: {e}")))?;
     let listener = TcpListener::bind(config.listen).await.map_err(|e| {
         Failure::configuration(format!("api.listen {}: {e}; use a free port", config.listen))
     })?;
-    let vault = identity::of_vault(&node, &config.chain).await?;
-    let payouts = open_payouts(&config, &vault, &node)?;
+    let vault = identity::of_vault(&nodes, &config.chain).await?;
+    let payouts = open_payouts(&config, &vault, &nodes)?;
     let metrics = Arc::new(Metrics::new());
     let ledger = Ledger::new(&config.ledger, metrics.clone())
         .map_err(|e| Failure::configuration(format!("ledger.addresses: {e}")))?;
@@ -69,7 +70,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let bridge = build_core(&config, &vault, persisted, known)?;
     let (engine, handles) = Engine::new(bridge, store, metrics.clone());
     let sources = Sources {
-        node: node.clone(),
+        nodes: nodes.clone(),
         ledger: ledger.clone(),
         inbox: handles.inbox.clone(),
         summary: handles.summary.clone(),
@@ -78,14 +79,14 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         instance: vault.instance,
         quarantined: quarantined.map(Arc::new),
     };
-    let parts = Parts { config, vault, node, payouts, ledger, metrics };
+    let parts = Parts { config, vault, nodes, payouts, ledger, metrics };
     supervise(engine, handles, parts, listener, sources).await
 }
 
 struct Parts {
     config: Config,
     vault: Vault,
-    node: Node,
+    nodes: Nodes,
     payouts: Option<Payouts>,
     ledger: Arc<Ledger>,
     metrics: Arc<Metrics>,
@@ -109,7 +110,7 @@ async fn supervise(
 
     let mut tasks = JoinSet::new();
     let address = parts.payouts.as_ref().map(|p| p.submitter.address());
-    tasks.spawn(chain::run(parts.node, address, orders.chain, inbox.clone()));
+    tasks.spawn(chain::run(parts.nodes, address, orders.chain, inbox.clone()));
     let ledger = parts.ledger;
     tasks.spawn(ledger::run(ledger.clone(), parts.metrics, orders.ledger, inbox.clone()));
     tasks.spawn(ledger.heartbeat(sentinel(&parts.vault)));
@@ -163,6 +164,7 @@ fn build_core(
         poll_interval_ms: config.chain.poll_interval_ms,
         range_blocks_max: config.chain.range_blocks_max,
         suspicions_max: config.chain.suspicions_max,
+        endpoints: endpoints(&config.chain),
         batch_max: config.ledger.batch_max,
         submitter: config.payouts.as_ref().map(submitter),
         reserves: Some(ReservesConfig {
@@ -177,6 +179,16 @@ fn build_core(
     };
     Bridge::new(core, persisted)
         .map_err(|e: CannotStart| Failure::configuration(format!("store: {e}")))
+}
+
+fn endpoints(chain: &config::Chain) -> EndpointsConfig {
+    EndpointsConfig {
+        // The configuration has at most eight.
+        count: u8::try_from(chain.endpoints.len()).unwrap_or(u8::MAX),
+        quorum: chain.quorum,
+        lag_max_ms: chain.lag_max_ms,
+        set_aside_longest_ms: chain.set_aside_max_ms,
+    }
 }
 
 fn submitter(payouts: &config::Payouts) -> SubmitterConfig {
@@ -205,6 +217,7 @@ pub fn core_defaults() -> CoreConfig {
         range_blocks_max: 5_000,
         range_events_max: RANGE_EVENTS_MAX,
         suspicions_max: 5,
+        endpoints: EndpointsConfig::default(),
         batch_max: 8_189,
         queue_max: QUEUE_MAX,
         open_withdrawals_max: OPEN_WITHDRAWALS_MAX,
@@ -218,7 +231,7 @@ pub fn core_defaults() -> CoreConfig {
     }
 }
 
-fn open_payouts(config: &Config, vault: &Vault, node: &Node) -> Result<Option<Payouts>, Failure> {
+fn open_payouts(config: &Config, vault: &Vault, nodes: &Nodes) -> Result<Option<Payouts>, Failure> {
     let Some(payouts) = &config.payouts else { return Ok(None) };
     let chain_id = vault.identity.chain_id;
     let signer = keys::open("signer", &payouts.signer, chain_id)?;
@@ -233,7 +246,7 @@ fn open_payouts(config: &Config, vault: &Vault, node: &Node) -> Result<Option<Pa
         chain_id,
         vault: vault.identity.vault,
         gas_limit: payouts.gas_limit,
-        node: node.clone(),
+        nodes: nodes.clone(),
     }))
 }
 

@@ -253,6 +253,10 @@ fn tell(notice: &Notice) {
         Notice::Rereading(evidence) => {
             error!(%evidence, "REORG PAST FINALITY: the whole history is read again");
         }
+        Notice::EndpointSetAside { endpoint, reason } => {
+            warn!(%endpoint, %reason, "an endpoint is set aside");
+        }
+        Notice::EndpointBack { endpoint } => info!(%endpoint, "an endpoint is back"),
         Notice::Suspect(evidence) => warn!(%evidence, "the node contradicts itself; reading again"),
         Notice::Halted(evidence) => {
             error!(%evidence, "HALTED: nothing is written or signed any more; reads go on");

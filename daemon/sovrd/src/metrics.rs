@@ -6,7 +6,7 @@ use bridge_core::{
     status::Summary,
 };
 use prometheus_client::{
-    encoding::{EncodeMetric, text::encode},
+    encoding::{EncodeLabelSet, EncodeMetric, text::encode},
     metrics::{TypedMetric, counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
@@ -43,6 +43,10 @@ pub struct Metrics {
     halted: Gauge,
     comparing: Gauge,
     reserves: ReservesGauges,
+    rereading: Gauge,
+    endpoint_set_aside: Family<Endpoint, Gauge>,
+    endpoint_final_block: Family<Endpoint, Gauge>,
+    endpoint_faults: Family<Endpoint, Gauge>,
 }
 
 type ByLedger<M> = Family<[(&'static str, String); 1], M>;
@@ -99,6 +103,12 @@ fn approximate(amount: u128) -> f64 {
     amount as f64
 }
 
+/// The label of an endpoint: its place in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Endpoint {
+    endpoint: u8,
+}
+
 const LATENCY_SECONDS: [f64; 12] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 const BATCH_EVENTS: [f64; 10] = [1.0, 2.0, 8.0, 32.0, 128.0, 253.0, 1024.0, 2048.0, 4096.0, 8189.0];
@@ -148,6 +158,10 @@ impl Metrics {
             halted: gauge(r, "halted", "1 after a contradiction"),
             comparing: gauge(r, "comparing", "1 while history is held against the ledger"),
             reserves: ReservesGauges::register(r),
+            rereading: gauge(r, "rereading", "Reads in vain of what is being read again"),
+            endpoint_set_aside: family(r, "endpoint_set_aside", "1 while it is set aside"),
+            endpoint_final_block: family(r, "endpoint_final_block", "Its newest final block"),
+            endpoint_faults: family(r, "endpoint_faults", "Reads that failed or did not fit"),
             registry,
         }
     }
@@ -171,6 +185,17 @@ impl Metrics {
         set(&self.halted, u64::from(summary.halted.is_some()));
         set(&self.comparing, u64::from(summary.is_comparing));
         self.reserves.observe(&summary.reserves);
+        let attempts = summary.rereading.iter().map(|r| r.attempt).max();
+        set(&self.rereading, u64::from(attempts.unwrap_or_default()));
+        for one in &summary.endpoints {
+            let of = Endpoint { endpoint: one.endpoint.0 };
+            let family = |family: &Family<Endpoint, Gauge>, value| {
+                set(&family.get_or_create(&of), value);
+            };
+            family(&self.endpoint_set_aside, u64::from(one.set_aside.is_some()));
+            family(&self.endpoint_final_block, one.final_block.unwrap_or_default().0);
+            family(&self.endpoint_faults, one.faults);
+        }
     }
 
     /// Counts a notice of the core.
@@ -206,7 +231,11 @@ impl Metrics {
             Notice::DepositReincluded { .. } => {
                 self.deposits_reincluded.inc();
             }
-            Notice::LedgerBlocked { .. } | Notice::Halted(_) | Notice::ReservesMended { .. } => {}
+            Notice::LedgerBlocked { .. }
+            | Notice::ReservesMended { .. }
+            | Notice::EndpointSetAside { .. }
+            | Notice::EndpointBack { .. }
+            | Notice::Halted(_) => {}
         }
     }
 
@@ -254,6 +283,12 @@ where
 
 fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
     let metric = Gauge::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn family(registry: &mut Registry, name: &str, help: &str) -> Family<Endpoint, Gauge> {
+    let metric = Family::default();
     registry.register(name, help, metric.clone());
     metric
 }

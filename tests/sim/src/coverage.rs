@@ -60,6 +60,10 @@ named! {
         ReservesMended = "reserves mended",
         /// A final block was replaced: the history was read again.
         Reread = "history reread",
+        /// An endpoint was set aside.
+        SetAside = "endpoint set aside",
+        /// An endpoint came back.
+        Back = "endpoint back",
         /// The daemon halted.
         Halted = "halted",
     }

@@ -183,7 +183,13 @@ fn resume(story: &mut Story) {
 fn history(story: &Story) -> History {
     let from = story.chain.origin().number.plus(1);
     let to = story.chain.tip().block.number;
-    let request = bridge_core::command::RangeRequest { from, to, all_headers: false, attempt: 0 };
+    let request = bridge_core::command::RangeRequest {
+        endpoint: bridge_core::endpoint::EndpointId::default(),
+        from,
+        to,
+        all_headers: false,
+        attempt: 0,
+    };
     let logs = story.chain.range(request).logs;
     let domain = Domain::new(CHAIN_ID, VAULT);
     let records = story.config.superseded.clone();

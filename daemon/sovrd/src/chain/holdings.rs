@@ -1,9 +1,6 @@
 //! What the contracts hold of a token at one block, named by its hash.
 
-use super::{
-    bindings::abi::IVault,
-    node::{Node, ReadError},
-};
+use super::{bindings::abi::IVault, error::ReadError, node::Node};
 use alloy::{
     primitives::{Address, B256, U256},
     sol,

@@ -1,7 +1,7 @@
 //! What commands need that look at chain and ledger themselves, without a running daemon.
 
 use crate::{
-    chain::node::Node,
+    chain::{node::Node, nodes::Nodes},
     config::Config,
     exit::Failure,
     identity::{self, Vault},
@@ -14,6 +14,7 @@ use bridge_core::{
     checkpoint::Reach,
     command::RangeRequest,
     eip712::Domain,
+    endpoint::EndpointId,
     id::TransferId,
     reserves::VaultReading,
     supersede::Supersede,
@@ -41,9 +42,11 @@ pub(super) struct Seen {
 impl Offline {
     /// Connects to both.
     pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
-        let node = Node::new(&config.chain)
+        let nodes = Nodes::new(&config.chain)
             .map_err(|e| Failure::configuration(format!("chain.rpc_url: {e}")))?;
-        let vault = identity::of_vault(&node, &config.chain).await?;
+        let vault = identity::of_vault(&nodes, &config.chain).await?;
+        let (_, node) = nodes.facts(config.chain.deploy_block).await?;
+        let node = node.clone();
         let ledger = Ledger::new(&config.ledger, Arc::new(Metrics::new()))
             .map_err(|e| Failure::configuration(format!("ledger.addresses: {e}")))?;
         identity::claim_ledger(&ledger, &vault, config).await?;
@@ -59,13 +62,14 @@ impl Offline {
         reach: Reach,
     ) -> Result<Seen, Failure> {
         let origin = self.vault.origin.number;
-        let head = self.node.poll(origin, None).await?;
+        let head = self.node.poll(origin, None, None).await?;
         let end = head.final_head.block;
         let mut logs = Vec::new();
         let mut from = origin.plus(1);
         while from <= end.number {
             let to = from.plus(self.range_blocks_max.saturating_sub(1)).min(end.number);
-            let request = RangeRequest { from, to, all_headers: false, attempt: 0 };
+            let (endpoint, all_headers) = (EndpointId::default(), false);
+            let request = RangeRequest { endpoint, from, to, all_headers, attempt: 0 };
             logs.extend(self.node.range(request).await?.logs);
             from = to.plus(1);
         }

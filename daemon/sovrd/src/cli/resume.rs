@@ -90,6 +90,7 @@ async fn chain_disagrees(
         | Evidence::NotFinalThere { .. }
         | Evidence::EventReplaced { .. }
         | Evidence::LedgerLost { .. }
+        | Evidence::NoAgreement { .. }
         | Evidence::ReservesBroken(_) => return Ok(None),
     };
     let now = offline.hash_at(number).await?;

@@ -4,10 +4,7 @@ pub mod keys;
 mod pause;
 
 use crate::{
-    chain::{
-        bindings,
-        node::{Node, raw_bytes},
-    },
+    chain::{bindings, node::raw_bytes, nodes::Nodes},
     engine::Inbox,
     failpoint::reach,
 };
@@ -46,7 +43,7 @@ pub struct Payouts {
     /// Gas limit of one payout or refusal.
     pub gas_limit: u64,
     /// Where to send transactions.
-    pub node: Node,
+    pub nodes: Nodes,
 }
 
 /// Executes orders until the engine is gone.
@@ -135,14 +132,14 @@ impl Payouts {
 
     /// Sends in the background. A failure means *unknown*: the core sends the same bytes again.
     fn broadcast(&self, nonce: u64, raw: Bytes) {
-        let node = self.node.clone();
+        let nodes = self.nodes.clone();
         tokio::spawn(async move {
             reach("before-broadcast");
-            let sent = node.send(&raw).await;
+            let sent = nodes.send(&raw).await;
             reach("after-broadcast");
             match sent {
-                Ok(hash) => debug!(%hash, nonce, "transaction accepted by the node"),
-                Err(error) => warn!(%error, nonce, "the node did not confirm a transaction"),
+                Ok(hash) => debug!(%hash, nonce, "transaction accepted by a node"),
+                Err(error) => warn!(%error, nonce, "no node confirmed a transaction"),
             }
         });
     }

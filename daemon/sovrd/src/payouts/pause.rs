@@ -2,10 +2,7 @@
 
 use super::Payouts;
 use crate::{
-    chain::{
-        bindings::abi::IVault,
-        node::{Node, ReadError, raw_bytes},
-    },
+    chain::{bindings::abi::IVault, error::ReadError, node::raw_bytes, nodes::Nodes},
     retry,
 };
 use alloy::{
@@ -29,7 +26,7 @@ const LEAST_FEE: u128 = 1_000_000_000;
 
 struct Pauser {
     key: PrivateKeySigner,
-    node: Node,
+    nodes: Nodes,
     vault: Address,
     chain_id: u64,
 }
@@ -38,7 +35,7 @@ struct Pauser {
 pub(super) fn start(payouts: &Payouts) {
     let Some(key) = payouts.pauser.clone() else { return };
     let Payouts { vault, chain_id, .. } = *payouts;
-    let pauser = Pauser { key, node: payouts.node.clone(), vault, chain_id };
+    let pauser = Pauser { key, nodes: payouts.nodes.clone(), vault, chain_id };
     tokio::spawn(pauser.run());
 }
 
@@ -67,10 +64,15 @@ impl Pauser {
 
     /// True once the contract says that payouts are paused.
     async fn attempt(&self, attempt: u32) -> Result<bool, ReadError> {
-        if self.node.payouts_paused().await? {
+        // Another endpoint each time: one that is away must not hold this up.
+        let all = self.nodes.all();
+        let turn = usize::try_from(attempt).unwrap_or_default();
+        let node = all.get(turn % all.len().max(1));
+        let node = node.ok_or_else(|| ReadError::Missing("endpoint".to_owned()))?;
+        if node.payouts_paused().await? {
             return Ok(true);
         }
-        let (nonce, base_fee) = self.node.nonce_and_base_fee(self.key.address()).await?;
+        let (nonce, base_fee) = node.nonce_and_base_fee(self.key.address()).await?;
         // A repeated attempt under the same nonce offers more, or nodes would not take it.
         let fee = base_fee.saturating_mul(2).saturating_add(LEAST_FEE);
         let fee = fee.saturating_add(fee / 4 * u128::from(attempt.min(16)));
@@ -88,7 +90,7 @@ impl Pauser {
         let signature = self.key.sign_hash_sync(&transaction.signature_hash());
         let signature = signature.map_err(|e| ReadError::Unusable(e.to_string()))?;
         let envelope = TxEnvelope::from(transaction.into_signed(signature));
-        self.node.send(&raw_bytes(&envelope)).await?;
+        self.nodes.send(&raw_bytes(&envelope)).await?;
         Ok(false)
     }
 }

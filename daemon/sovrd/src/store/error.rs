@@ -58,29 +58,23 @@ pub enum StoreError {
     },
 }
 
-/// Out of space, over quota, file too large.
-const FULL: [i32; 3] = [28, 122, 27];
-/// Not permitted, permission denied, read-only file system.
-const READ_ONLY: [i32; 3] = [1, 13, 30];
-
 impl StoreError {
     pub(super) fn damaged(folder: &Path, reason: impl Into<String>) -> Self {
         Self::Damaged { folder: folder.to_owned(), reason: reason.into() }
     }
 
     pub(super) fn of_io(folder: &Path, error: &io::Error) -> Self {
+        use io::ErrorKind as Kind;
         let (folder, reason) = (folder.to_owned(), error.to_string());
-        // sled keeps the text of some errors and drops their numbers.
-        let says = |words: &str| reason.contains(words);
-        match error.raw_os_error() {
-            Some(code) if FULL.contains(&code) => Self::Full { folder, reason },
-            Some(code) if READ_ONLY.contains(&code) => Self::ReadOnly { folder, reason },
-            Some(_) | None if says("os error 28") || says("failed to fill whole buffer") => {
-                Self::Full { folder, reason }
-            }
-            Some(_) | None if says("os error 30") => Self::ReadOnly { folder, reason },
-            Some(_) | None => Self::Io(folder, reason),
+        // sled keeps the kind of an error and drops its number.
+        let kind = error.kind();
+        if matches!(kind, Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge) {
+            return Self::Full { folder, reason };
         }
+        if matches!(kind, Kind::ReadOnlyFilesystem | Kind::PermissionDenied) {
+            return Self::ReadOnly { folder, reason };
+        }
+        Self::Io(folder, reason)
     }
 
     pub(super) fn of_sled(folder: &Path, error: &sled::Error, at_start: bool) -> Self {
