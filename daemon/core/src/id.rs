@@ -165,6 +165,19 @@ pub enum PersonClass {
     Funds,
     /// Closed while the person is frozen; every debit of theirs carries a leg on it.
     Gate,
+    /// What they may still clear within a time.
+    Limit(Limit),
+}
+
+/// What a limit account limits; always in USD cents, over all ledgers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Everything, within 86,400 s.
+    Daily,
+    /// Everything, within 2,592,000 s.
+    Monthly,
+    /// The SKU with this chart number, within 86,400 s.
+    Sku(u32),
 }
 
 impl PersonClass {
@@ -172,6 +185,17 @@ impl PersonClass {
         match self {
             Self::Funds => 1,
             Self::Gate => 2,
+            Self::Limit(Limit::Daily) => 3,
+            Self::Limit(Limit::Monthly) => 4,
+            Self::Limit(Limit::Sku(_)) => 5,
+        }
+    }
+
+    /// What follows the address in the preimage of an id.
+    const fn extra(self) -> Option<u32> {
+        match self {
+            Self::Limit(Limit::Sku(number)) => Some(number),
+            Self::Funds | Self::Gate | Self::Limit(Limit::Daily | Limit::Monthly) => None,
         }
     }
 }
@@ -195,18 +219,32 @@ impl AccountId {
         Self((0x40_u128 << 120) | (u128::from(class) << 112) | u128::from(number))
     }
 
+    /// A registry account named by a hash.
+    #[must_use]
+    pub fn registry_by_hash(class: u8, hash: B256) -> Self {
+        Self((0x41_u128 << 120) | (u128::from(class) << 112) | (be_u128(hash.as_slice()) >> 16))
+    }
+
     /// A person's account; the top bit keeps it away from chart and registry.
     #[must_use]
     pub fn person(class: PersonClass, ledger: LedgerId, owner: Address) -> Self {
-        let mut bytes = [0_u8; 40];
+        let mut bytes = [0_u8; 44];
         let (domain, rest) = bytes.split_at_mut(15);
         domain.copy_from_slice(b"sovr.account.v1");
         let (class_byte, rest) = rest.split_at_mut(1);
         class_byte.copy_from_slice(&[class.byte()]);
-        let (ledger_bytes, owner_bytes) = rest.split_at_mut(4);
+        let (ledger_bytes, rest) = rest.split_at_mut(4);
         ledger_bytes.copy_from_slice(&ledger.0.to_be_bytes());
+        let (owner_bytes, extra_bytes) = rest.split_at_mut(20);
         owner_bytes.copy_from_slice(owner.as_slice());
-        Self(be_u128(keccak256(bytes).as_slice()) | (1 << 127))
+        let size = if let Some(extra) = class.extra() {
+            extra_bytes.copy_from_slice(&extra.to_be_bytes());
+            44
+        } else {
+            40
+        };
+        let preimage = bytes.get(..size).unwrap_or_default();
+        Self(be_u128(keccak256(preimage).as_slice()) | (1 << 127))
     }
 }
 

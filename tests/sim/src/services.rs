@@ -11,6 +11,7 @@ use bridge_core::{
     command::{ChainCommand, LedgerCommand, RangeRequest, RequestId},
     endpoint::ReadFault,
     event::{Event, Head, LedgerEvent, Range},
+    vault_event::VaultLog,
 };
 
 /// Why reads fail.
@@ -151,7 +152,13 @@ impl World<'_> {
                 0 => drop(range.headers.get_mut(&end).map(|h| h.block.hash = junk)),
                 1 => drop(range.headers.get_mut(&end).map(|h| h.parent = junk)),
                 2 => drop(range.headers.remove(&end)),
-                3 => drop(range.logs.last_mut().map(|l| l.block.hash = junk)),
+                3 => {
+                    // Of other blocks nobody was asked for a header to hold the log against.
+                    let known = |l: &&mut VaultLog| range.headers.contains_key(&l.block.number);
+                    if let Some(log) = range.logs.iter_mut().rfind(known) {
+                        log.block.hash = junk;
+                    }
+                }
                 4 => drop(range.logs.first_mut().map(|l| l.emitter = vault_of(junk.as_slice()))),
                 _ => drop(range.logs.first().copied().map(|l| range.logs.push(l))),
             }

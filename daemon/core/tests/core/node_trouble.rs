@@ -108,7 +108,7 @@ fn a_missing_header_is_read_again() {
 fn a_range_that_failed_is_asked_again_and_smaller_if_it_was_too_large() {
     let mut story = behind();
     let request = story.run_until(fetch);
-    story.apply(Event::RangeFailed { request, fault: ReadFault::Refused });
+    story.apply(Event::RangeFailed { request, fault: ReadFault::RateLimited });
     let same = story.run_until(fetch);
     assert_eq!((same.from, same.to, same.attempt), (request.from, request.to, 1));
     for _ in 0..10 {
@@ -124,6 +124,19 @@ fn a_range_that_failed_is_asked_again_and_smaller_if_it_was_too_large() {
         }
     }
     panic!("ranges did not shrink");
+}
+
+#[test]
+fn an_error_that_does_not_tell_of_a_limit_makes_ranges_smaller_too() {
+    for fault in [ReadFault::Refused, ReadFault::Timeout, ReadFault::Unreachable] {
+        let mut story = Story::new();
+        story.chain.mine_seconds(100 * BLOCK_SECONDS);
+        let first = story.run_until(fetch);
+        story.apply(Event::RangeFailed { request: first, fault });
+        let again = story.run_until(fetch);
+        let blocks = |r: bridge_core::command::RangeRequest| r.to.0 - r.from.0 + 1;
+        assert_eq!(blocks(again), blocks(first) / 2, "{fault:?}");
+    }
 }
 
 #[test]

@@ -76,22 +76,29 @@ impl Node {
         &self.endpoint
     }
 
-    /// Reads something, with a deadline that includes connecting.
-    async fn ask<T, F>(&self, read: impl FnOnce(DynProvider) -> F) -> Result<T, ReadError>
+    /// Reads something, with a deadline that includes connecting. That a lasting connection broke is
+    /// only noticed when it is used again: then it is made anew, once.
+    async fn ask<T, F>(&self, read: impl Fn(DynProvider) -> F) -> Result<T, ReadError>
     where
         F: Future<Output = Result<T, TransportError>>,
     {
         let limit = Duration::from_millis(self.timeout_ms);
-        let answer = async { read(self.link.provider().await?).await };
-        let error = match tokio::time::timeout(limit, answer).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => ReadError::of(&error, &self.endpoint),
-            Err(_elapsed) => ReadError::Timeout(self.timeout_ms),
+        let answer = async {
+            match read(self.link.provider().await?).await {
+                Err(error) if self.link.is_lasting() && error.is_transport_error() => {
+                    self.link.reset().await;
+                    read(self.link.provider().await?).await
+                }
+                answer => answer,
+            }
         };
-        if matches!(error, ReadError::Transport { .. } | ReadError::Timeout(_)) {
-            self.link.reset().await;
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer.map_err(|error| ReadError::of(&error, &self.endpoint)),
+            Err(_elapsed) => {
+                self.link.reset().await;
+                Err(ReadError::Timeout(self.timeout_ms))
+            }
         }
-        Err(error)
     }
 
     /// What the start needs to know.
@@ -227,7 +234,8 @@ impl Node {
         block: B256,
     ) -> Result<Bytes, ReadError> {
         let request = TransactionRequest::default().with_to(to).with_input(input);
-        self.ask(|p| async move { p.call(request).block(BlockId::hash(block)).await }).await
+        let (block, request) = (BlockId::hash(block), &request);
+        self.ask(|p| async move { p.call(request.clone()).block(block).await }).await
     }
 
     /// What an address has of the chain's own money at one block, wei.
@@ -293,16 +301,17 @@ impl Node {
     /// Logs, headers and the final height in one batch of calls: where several nodes stand behind
     /// the address, it is one of them that answers a batch.
     async fn batch(&self, filters: Vec<Filter>, numbers: Vec<u64>) -> Result<Batch, ReadError> {
+        let (filters, numbers) = (&filters, &numbers);
         let read = |p: DynProvider| async move {
             let mut batch = BatchRequest::new(p.client());
-            let logs = filters.into_iter().map(|filter| {
-                batch.add_call::<_, Vec<Log>>("eth_getLogs", &(self.of_vault(filter),))
+            let logs = filters.iter().map(|filter| {
+                batch.add_call::<_, Vec<Log>>("eth_getLogs", &(self.of_vault(filter.clone()),))
             });
             let logs = logs.collect::<Result<Vec<_>, _>>()?;
             let mut block = |tag: BlockNumberOrTag| {
                 batch.add_call::<_, Option<Block>>("eth_getBlockByNumber", &(tag, false))
             };
-            let blocks = numbers.into_iter().map(|number| block(number.into()));
+            let blocks = numbers.iter().map(|number| block((*number).into()));
             let (blocks, head) = (blocks.collect::<Result<Vec<_>, _>>()?, block(self.head_tag())?);
             batch.send().await?;
             let (logs, blocks) =
@@ -351,7 +360,8 @@ impl Node {
         filter: Filter,
     ) -> Result<Vec<VaultLog>, ReadError> {
         let filter = self.of_vault(filter.from_block(from.0));
-        let logs = self.ask(|p| async move { p.get_logs(&filter).await }).await?;
+        let filter = &filter;
+        let logs = self.ask(|p| async move { p.get_logs(filter).await }).await?;
         let logs: Result<Vec<_>, _> =
             logs.iter().filter_map(|log| bindings::decode(log).transpose()).collect();
         logs.map_err(|e| ReadError::Unusable(e.to_string()))
