@@ -11,10 +11,13 @@
 
 mod crash;
 mod flows;
+mod halt;
 mod hostile;
 mod nodes;
 mod refusals;
 mod reorgs;
+mod reserves;
+mod store;
 mod table;
 mod tools;
 mod world;

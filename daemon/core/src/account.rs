@@ -137,11 +137,17 @@ impl NewAccount {
         Self::plain(id, ledger, CODE_GATE, Side::Free).of(owner)
     }
 
+    /// The id of an instance's registry entry.
+    #[must_use]
+    pub fn instance_id(instance: Instance) -> AccountId {
+        AccountId::registry(CLASS_INSTANCE, instance.get())
+    }
+
     /// The write-once record that an instance number belongs to K.
     #[must_use]
     pub fn instance_registry(key: InstanceKey, instance: Instance) -> Self {
         let k = key.0.as_slice();
-        let id = AccountId::registry(CLASS_INSTANCE, instance.get());
+        let id = Self::instance_id(instance);
         let account = Self::plain(id, LedgerId::CONTROL, CODE_REGISTRY_INSTANCE, Side::Free);
         account.with_value(k.get(4..).unwrap_or_default())
     }

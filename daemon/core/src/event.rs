@@ -1,10 +1,11 @@
 //! Everything that can come in.
 
 use crate::{
-    block::{BlockNumber, Header, Seq},
+    block::{BlockNumber, BlockRef, Header, Seq},
     command::{RangeRequest, RequestId},
     endpoint::{EndpointId, ReadFault},
     id::{AccountId, TransferId},
+    reserves::{TokenReading, VaultReading},
     transfer::{AccountResult, FoundTransfer, TransferResult},
     vault_event::VaultLog,
     withdrawal::Verdict,
@@ -54,6 +55,15 @@ pub enum Event {
         block: BlockNumber,
         /// What the contract says; `None` if it could not be read.
         state: Option<ContractState>,
+    },
+    /// What the contracts hold at a block.
+    Holdings {
+        /// Who answers.
+        endpoint: EndpointId,
+        /// The block that was asked about.
+        block: BlockRef,
+        /// The tokens that could be read.
+        readings: Vec<TokenReading>,
     },
     /// The ledger's answer.
     Ledger(LedgerEvent),
@@ -146,6 +156,13 @@ pub enum LedgerEvent {
         request: RequestId,
         /// In any order; those not found are missing.
         transfers: Vec<FoundTransfer>,
+    },
+    /// VAULT accounts read.
+    Surveyed {
+        /// Which request.
+        request: RequestId,
+        /// Those that exist.
+        readings: Vec<VaultReading>,
     },
     /// No answer in time, or the session ended: the request may still execute.
     Unknown {

@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A TigerBeetle account id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccountId(pub u128);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccountId(#[serde(with = "hex_id")] pub u128);
 
 /// A TigerBeetle transfer id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TransferId(pub u128);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TransferId(#[serde(with = "hex_id")] pub u128);
 
 /// K: one vault on one chain, beyond doubt (section 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +125,19 @@ impl TransferId {
             | (ROLE_RECORD << 80)
             | (u128::from(first.0) << 16);
         Self(id)
+    }
+
+    /// The event that a transfer of this instance stands for; `None` for other ids.
+    #[must_use]
+    pub fn event_of(self, instance: Instance) -> Option<(u8, Seq, u8)> {
+        let [namespace, i0, i1, i2, i3, kind, s0, s1, s2, s3, s4, s5, s6, s7, attempt, 0] =
+            self.0.to_be_bytes()
+        else {
+            return None;
+        };
+        let ours = u32::from_be_bytes([i0, i1, i2, i3]) == instance.0;
+        let seq = Seq(u64::from_be_bytes([s0, s1, s2, s3, s4, s5, s6, s7]));
+        (u128::from(namespace) == CHAIN_EVENT && ours).then_some((kind, seq, attempt))
     }
 }
 
@@ -246,6 +261,21 @@ pub(crate) fn be_u64(bytes: &[u8]) -> u64 {
 /// The first sixteen bytes as a number.
 pub(crate) fn be_u128(bytes: &[u8]) -> u128 {
     bytes.iter().take(16).fold(0, |n, b| (n << 8) | u128::from(*b))
+}
+
+/// Ids as people see them: `0x` and 32 hex digits.
+mod hex_id {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(id: &u128, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&format_args!("{id:#034x}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u128, D::Error> {
+        let text = String::deserialize(d)?;
+        let digits = text.strip_prefix("0x").ok_or_else(|| D::Error::custom("no 0x"))?;
+        u128::from_str_radix(digits, 16).map_err(D::Error::custom)
+    }
 }
 
 impl fmt::Display for AccountId {

@@ -2,11 +2,12 @@
 
 use crate::{
     asset::{LedgerId, Listing},
-    block::{BlockNumber, Seq},
+    block::{BlockNumber, Millis, Seq},
     bridge::Bridge,
     checkpoint::Cursor,
     endpoint::{EndpointId, EndpointStatus, Reason},
     halt::Evidence,
+    reserves::TokenReserves,
     withdrawal::Withdrawal,
 };
 use alloy_primitives::B256;
@@ -42,6 +43,10 @@ pub struct Summary {
     pub listings: Vec<Listing>,
     /// Ledgers that stopped.
     pub blocked_ledgers: Vec<LedgerId>,
+    /// Where the proof of each token's reserves stands.
+    pub reserves: Vec<TokenReserves>,
+    /// True while the history is held against the ledger; nothing is signed before that is done.
+    pub is_comparing: bool,
     /// What is being read again because it did not fit.
     pub rereading: Vec<Rereading>,
     /// How each endpoint stands; people see it with its address.
@@ -49,6 +54,8 @@ pub struct Summary {
     pub endpoints: Vec<EndpointStatus>,
     /// Why the bridge halted.
     pub halted: Option<Evidence>,
+    /// When it halted, milliseconds since 1970.
+    pub halted_since: Option<Millis>,
 }
 
 /// Something that is read again, until it fits.
@@ -97,9 +104,12 @@ impl Bridge {
             transactions_in_flight: self.submitter.as_ref().map_or(0, |s| s.in_flight()),
             listings: self.listings.values().copied().collect(),
             blocked_ledgers: self.blocked.keys().copied().collect(),
+            reserves: self.shown_reserves(),
+            is_comparing: self.is_comparing(),
+            halted: self.halted(),
+            halted_since: self.halted.map(|m| m.since),
             rereading: self.view.rereading(),
             endpoints: self.view.endpoints(),
-            halted: self.halted,
         }
     }
 
@@ -111,8 +121,8 @@ impl Bridge {
 
     /// Why the bridge halted, if it did.
     #[must_use]
-    pub const fn halted(&self) -> Option<Evidence> {
-        self.halted
+    pub fn halted(&self) -> Option<Evidence> {
+        self.halted.map(|m| m.evidence)
     }
 
     /// An open withdrawal by its id.

@@ -38,6 +38,8 @@ pub struct NewTransfer {
 pub enum Phase {
     /// Single-phase.
     Direct,
+    /// Single-phase, of what the debit account can spend: at most the amount.
+    Balancing,
     /// Reserves, without timeout.
     Pending,
     /// Posts the named pending.
@@ -127,6 +129,12 @@ pub struct FoundTransfer {
     pub amount: LedgerAmount,
     /// What it is.
     pub phase: FoundPhase,
+    /// Why (`docs/encoding.md`, section 5).
+    pub code: u16,
+    /// What it stands for.
+    pub user_data_128: u128,
+    /// See `user_data_128`.
+    pub user_data_64: u64,
     /// When the ledger executed it, nanoseconds since 1970.
     pub timestamp_ns: u64,
 }

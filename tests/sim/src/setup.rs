@@ -17,6 +17,7 @@ use bridge_core::{
     eip712::Domain,
     endpoint::EndpointsConfig,
     id::{Identity, Instance},
+    reserves::ReservesConfig,
     submitter::SubmitterConfig,
 };
 
@@ -91,6 +92,14 @@ pub(crate) fn config(rng: &mut Rng, chain: &Chain) -> (Config, Instance) {
             rebroadcast_ms: 600,
             replace_ms: 1_500,
         }),
+        reserves: Some(ReservesConfig {
+            interval_ms: *rng.pick(&[100, 400, 1_500]),
+            breaks_max: 2,
+            early_blocks_max: 40,
+        }),
+        is_new: false,
+        superseded: Vec::new(),
+        pauser: true,
     };
     (config, instance.unwrap_or_else(|| unreachable!("one key in 2^32 has no instance")))
 }

@@ -7,7 +7,7 @@ use crate::{
     command::RangeRequest,
     endpoint::{EndpointId, ReadFault, Reason},
     event::Range,
-    halt::Evidence,
+    halt::{Evidence, Told},
     range_check::{Known, same_story},
     vault_event::VaultLog,
 };
@@ -266,7 +266,10 @@ impl ChainView {
                 .flat_map(|first| self.unproven.iter().skip_while(|(seq, _)| *seq < first.seq)),
         );
         match again.find(|(log, (seq, event))| log.seq != *seq || log.event != *event) {
-            Some((log, _)) => Err(Evidence::EventReplaced { seq: log.seq }),
+            Some((log, (_, taken))) => {
+                let (ours, theirs) = (Told::of(taken), Told::of(&log.event));
+                Err(Evidence::EventReplaced { seq: log.seq, ours, theirs })
+            }
             None => Ok(()),
         }
     }

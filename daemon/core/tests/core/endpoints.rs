@@ -27,7 +27,9 @@ fn story(count: u8, quorum: u8) -> Story {
 fn whom(order: &Command) -> Option<EndpointId> {
     let Command::Chain(order) = order else { return None };
     Some(match order {
-        ChainCommand::Poll { endpoint, .. } | ChainCommand::ReadState { endpoint, .. } => *endpoint,
+        ChainCommand::Poll { endpoint, .. }
+        | ChainCommand::ReadState { endpoint, .. }
+        | ChainCommand::ReadHoldings { endpoint, .. } => *endpoint,
         ChainCommand::FetchRange(request) => request.endpoint,
     })
 }

@@ -11,10 +11,12 @@
 mod common;
 mod deposits;
 mod endpoints;
+mod halts;
 mod ledger_trouble;
 mod node_trouble;
 mod payouts;
 mod records;
+mod reserves;
 mod restarts;
 mod vectors;
 mod withdrawals;

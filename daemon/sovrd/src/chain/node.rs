@@ -10,7 +10,7 @@ use alloy::{
     consensus::BlockHeader,
     eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718},
     network::TransactionBuilder,
-    primitives::{Address, B256, Bytes, TxHash, keccak256},
+    primitives::{Address, B256, Bytes, TxHash, U256, keccak256},
     providers::{DynProvider, Provider},
     rpc::client::BatchRequest,
     rpc::types::{Block, Filter, Log, TransactionReceipt, TransactionRequest},
@@ -62,6 +62,12 @@ impl Node {
         let (vault, finality) = (config.vault, config.finality);
         let (timeout_ms, endpoint) = (config.rpc_timeout_ms, endpoint.clone());
         Ok(Self { link, vault, finality, timeout_ms, endpoint })
+    }
+
+    /// The vault that is followed.
+    #[must_use]
+    pub const fn vault(&self) -> Address {
+        self.vault
     }
 
     /// Where it is, for people.
@@ -217,10 +223,25 @@ impl Node {
     }
 
     async fn call(&self, input: Vec<u8>, block: B256) -> Result<Bytes, ReadError> {
-        let request = TransactionRequest::default().with_to(self.vault).with_input(input);
-        let block = BlockId::hash(block);
-        let request = &request;
+        self.view(self.vault, input, block).await
+    }
+
+    /// What a contract answers at one block.
+    pub(super) async fn view(
+        &self,
+        to: Address,
+        input: Vec<u8>,
+        block: B256,
+    ) -> Result<Bytes, ReadError> {
+        let request = TransactionRequest::default().with_to(to).with_input(input);
+        let (block, request) = (BlockId::hash(block), &request);
         self.ask(|p| async move { p.call(request.clone()).block(block).await }).await
+    }
+
+    /// What an address has of the chain's own money at one block, wei.
+    pub(super) async fn ether_of(&self, address: Address, block: B256) -> Result<U256, ReadError> {
+        let at = BlockId::hash(block);
+        self.ask(|p| async move { p.get_balance(address).block_id(at).await }).await
     }
 
     async fn submitter(
@@ -363,6 +384,31 @@ impl Node {
         let state = IVault::stateOfCall::abi_decode_returns(&answer)
             .map_err(|e| ReadError::Unusable(e.to_string()))?;
         Ok(bindings::contract_state(state))
+    }
+
+    /// Whether the contract would pay nothing in the newest block.
+    ///
+    /// # Errors
+    /// If the node does not answer.
+    pub async fn payouts_paused(&self) -> Result<bool, ReadError> {
+        let newest = self.header(BlockNumberOrTag::Latest).await?;
+        let newest = newest.ok_or_else(|| ReadError::Missing("latest block".to_owned()))?;
+        let call = IVault::payoutsPausedUntilCall {}.abi_encode();
+        let answer = self.view(self.vault, call, newest.block.hash).await?;
+        let until = IVault::payoutsPausedUntilCall::abi_decode_returns(&answer)
+            .map_err(|e| ReadError::Unusable(format!("payoutsPausedUntil: {e}")))?;
+        Ok(newest.timestamp.0 < until)
+    }
+
+    /// The next nonce of an account at the newest block, and that block's base fee.
+    ///
+    /// # Errors
+    /// If the node does not answer.
+    pub async fn nonce_and_base_fee(&self, address: Address) -> Result<(u64, u128), ReadError> {
+        let nonce = |p: DynProvider| async move { p.get_transaction_count(address).await };
+        let nonce = self.ask(nonce).await?;
+        let newest = self.block(BlockNumberOrTag::Latest).await?;
+        Ok((nonce, newest.map_or(0, |(_, base_fee)| base_fee)))
     }
 
     /// Sends signed bytes. An error means that nobody knows whether they arrived.

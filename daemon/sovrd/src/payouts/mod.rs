@@ -1,6 +1,7 @@
 //! Signer and submitter: keys, signatures, transactions. What to sign is the core's decision.
 
 pub mod keys;
+mod pause;
 
 use crate::{
     chain::{bindings, node::raw_bytes, nodes::Nodes},
@@ -33,6 +34,8 @@ pub struct Payouts {
     pub signer: PrivateKeySigner,
     /// Pays for gas.
     pub submitter: PrivateKeySigner,
+    /// Pauses payouts on chain when the bridge halts.
+    pub pauser: Option<PrivateKeySigner>,
     /// The chain's id.
     pub chain_id: u64,
     /// The vault.
@@ -54,6 +57,10 @@ pub async fn run(payouts: Payouts, mut orders: mpsc::Receiver<PayoutCommand>, in
             PayoutCommand::Build(plan) => payouts.build(plan),
             PayoutCommand::Broadcast { nonce, raw } => {
                 payouts.broadcast(nonce, raw);
+                continue;
+            }
+            PayoutCommand::Pause => {
+                pause::start(&payouts);
                 continue;
             }
         };

@@ -49,6 +49,7 @@ impl Row {
             Phase::Post(pending) => (POST, pending.0),
             Phase::Void(pending) => (VOID, pending.0),
             Phase::Direct => (0, 0),
+            Phase::Balancing => (1 << 4, 0),
         };
         Self {
             id: t.id.0,
