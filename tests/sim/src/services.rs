@@ -148,7 +148,9 @@ impl World<'_> {
                 3 => {
                     // Of other blocks nobody was asked for a header to hold the log against.
                     let known = |l: &&mut VaultLog| range.headers.contains_key(&l.block.number);
-                    drop(range.logs.iter_mut().rfind(known).map(|l| l.block.hash = junk));
+                    if let Some(log) = range.logs.iter_mut().rfind(known) {
+                        log.block.hash = junk;
+                    }
                 }
                 4 => drop(range.logs.first_mut().map(|l| l.emitter = vault_of(junk.as_slice()))),
                 _ => drop(range.logs.first().copied().map(|l| range.logs.push(l))),
