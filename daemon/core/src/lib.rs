@@ -6,8 +6,10 @@
 //! [`driver::Driver`] makes what a step decided durable before it acts on it.
 //!
 //! To read it in order: what things are ([`amount`], [`block`], [`asset`], [`id`], [`account`],
-//! [`transfer`], [`vault_event`], [`eip712`]), what comes in and goes out ([`event`], [`command`]),
-//! how it is decided ([`endpoint`], [`agreement`], [`range_check`], [`chain_view`], [`plausible`], [`posting`], [`pipeline`], [`withdrawal`],
+//! [`namespace`], [`user_data`], [`transfer`], [`vault_event`], [`eip712`], [`intent`],
+//! [`operators`]), what comes in and goes out ([`event`], [`command`]), how it is decided
+//! ([`endpoint`], [`agreement`], [`range_check`], [`chain_view`], [`plausible`], [`posting`],
+//! [`pipeline`], [`withdrawal`],
 //! [`submitter`], [`bridge`]), what is kept ([`checkpoint`], [`driver`]), what must
 //! always hold ([`invariant`]).
 
@@ -27,8 +29,11 @@ pub mod endpoint;
 pub mod event;
 pub mod halt;
 pub mod id;
+pub mod intent;
 pub mod invariant;
+pub mod namespace;
 mod op;
+pub mod operators;
 mod pipeline;
 mod plausible;
 pub mod posting;
@@ -36,5 +41,6 @@ mod range_check;
 pub mod status;
 pub mod submitter;
 pub mod transfer;
+pub mod user_data;
 pub mod vault_event;
 pub mod withdrawal;

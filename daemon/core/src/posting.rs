@@ -5,8 +5,9 @@ use crate::{
     amount::LedgerAmount,
     asset::{LedgerId, Listing},
     block::Seq,
-    id::{AccountId, Instance, Kind, PersonClass, TransferId, be_u32, be_u64, be_u128},
+    id::{AccountId, Instance, Kind, PersonClass, TransferId, be_u64, be_u128},
     transfer::{FoundPhase, FoundTransfer, NewTransfer, Phase, TransferCode, TransferResult},
+    user_data::UserData,
     vault_event::{Deposit, Outcome, VaultLog},
     withdrawal::{RefusalReason, Withdrawal},
 };
@@ -106,7 +107,7 @@ pub fn deposit(instance: Instance, credit_of: &Credit, to_suspense: bool) -> New
 pub fn reservation(instance: Instance, withdrawal: &Withdrawal) -> [NewTransfer; 2] {
     let ids = WithdrawalIds::of(instance, withdrawal.seq);
     let request = &withdrawal.request;
-    let id = request.id.as_slice();
+    let data = UserData::withdrawal(request.id, request.deadline);
     let main = NewTransfer {
         id: ids.main,
         debit: AccountId::person(PersonClass::Funds, request.ledger, request.owner),
@@ -116,9 +117,9 @@ pub fn reservation(instance: Instance, withdrawal: &Withdrawal) -> [NewTransfer;
         code: TransferCode::Withdrawal,
         phase: Phase::Pending,
         linked: false,
-        user_data_128: be_u128(id.get(16..).unwrap_or_default()),
-        user_data_64: request.deadline.0,
-        user_data_32: be_u32(id.get(14..16).unwrap_or_default()),
+        user_data_128: data.of_128,
+        user_data_64: data.of_64,
+        user_data_32: data.of_32,
     };
     let gate = NewTransfer {
         id: ids.gate,

@@ -45,7 +45,9 @@ fn honest(story: &Story, order: &Command) -> Event {
         Command::Chain(ChainCommand::FetchRange(request)) => {
             Event::Range(story.chain.range(*request))
         }
-        other => panic!("{other:?} is no order to a node"),
+        other @ (Command::Chain(_) | Command::Ledger(_) | Command::Payout(_)) => {
+            panic!("{other:?} is no order to a node")
+        }
     }
 }
 
@@ -83,7 +85,9 @@ fn failure(order: &Command, fault: ReadFault) -> Event {
         Command::Chain(ChainCommand::FetchRange(request)) => {
             Event::RangeFailed { request: *request, fault }
         }
-        other => panic!("{other:?} is no order to a node"),
+        other @ (Command::Chain(_) | Command::Ledger(_) | Command::Payout(_)) => {
+            panic!("{other:?} is no order to a node")
+        }
     }
 }
 
