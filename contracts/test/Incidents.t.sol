@@ -104,8 +104,9 @@ contract IncidentsTest is VaultTest {
     /// @dev Anybody could list a token.
     function test_XBridge2024_OnlyTheAdminLists() public {
         PlainToken token = new PlainToken(18);
-        IVault.ListingConfig memory config =
-            IVault.ListingConfig(address(token), 3000, 1, false, 1, 1, type(uint128).max);
+        IVault.ListingConfig memory config = IVault.ListingConfig(
+            address(token), 3000, 1, false, 1, 1, type(uint128).max, _noPayoutLimits()
+        );
         _expectUnauthorized(alice, ADMIN_ROLE);
         vm.prank(alice);
         vault.listToken(config);

@@ -15,7 +15,6 @@ PENDING = 1 << 1
 POST = 1 << 2
 VOID = 1 << 3
 BALANCING_DEBIT = 1 << 4
-BALANCING_CREDIT = 1 << 5
 CLOSING_DEBIT = 1 << 6
 
 DAY_S = 86_400
@@ -107,25 +106,31 @@ def provisional(d: Deposit) -> list[Transfer]:
     return [shown, void(enc.provisional_void_id(d.instance, d.seq, d.block_hash), shown)]
 
 
-def superseded(d: Deposit, debited: int) -> list[Transfer]:
-    """A credit debited back; `debited` is what the ledger found there to take."""
+def superseded(d: Deposit, first: int, paid_out: int, debited: int) -> list[Transfer]:
+    """A credit debited back under the record that begins with `first`.
+
+    `paid_out` is what the vanished history paid its owner; `debited` what the ledger found.
+    """
+    take = d.amount - paid_out
     back = replace(
         deposit(d, suspense=False),
         id=enc.chain_event_id(d.instance, "debited back", d.seq, d.attempt),
         debit=enc.person_id("funds", d.ledger, d.owner),
         credit=d.vault,
+        amount=take,
         code=enc.CODE_DEBITED_BACK,
-        flags=BALANCING_DEBIT | BALANCING_CREDIT,
+        flags=BALANCING_DEBIT,
+        data=UserData(data_64=first),
     )
     loss = replace(
         back,
         id=enc.chain_event_id(d.instance, "shortfall", d.seq, d.attempt),
         debit=enc.chart_id(d.ledger, enc.CHART["LOSS"].number),
-        amount=d.amount - debited,
+        amount=take - debited,
         code=enc.CODE_LOSS,
-        flags=BALANCING_CREDIT,
+        flags=0,
     )
-    return [back, loss] if debited < d.amount else [back]
+    return [t for t in (back, loss) if t.amount > 0]
 
 
 def supersede_record(instance: int, first: int, last: int, evidence: bytes) -> Transfer:

@@ -107,14 +107,15 @@ def flow_provisional() -> list[dict]:
 
 
 def flow_superseded() -> list[dict]:
-    """Credits debited back: all of it, some of it, none of it there."""
-    return [
-        vector(
-            chain_place(d) | {"debited": x128(debited)}, transfers(flows.superseded(d, debited))
-        )
-        for d in DEPOSITS
-        for debited in (d.amount, d.amount // 3, 0)
-    ]
+    """Credits debited back: all, some, none of it there; part or all of it paid out and gone."""
+    vectors = []
+    for d in DEPOSITS:
+        cases = [(0, d.amount), (0, d.amount // 3), (0, 0), (100, 50), (d.amount, 0)]
+        for paid_out, debited in cases:
+            given = chain_place(d) | {"first_seq": x64(5)}
+            given |= {"paid_out": x128(paid_out), "debited": x128(debited)}
+            vectors.append(vector(given, transfers(flows.superseded(d, 5, paid_out, debited))))
+    return vectors
 
 
 def flow_supersede_record() -> list[dict]:
@@ -162,7 +163,7 @@ ONE_TO_ONE = (1, 1)
 INTENTS = [
     (obligation(("agent:stripe", 1999)), ONE_TO_ONE),
     (obligation(("sku:milk", 499), ("sku:eggs", 350), ("sku:bread", 299)), ONE_TO_ONE),
-    (obligation((AGENT, 10**9), ledger=1001), (3_017, 10**6)),
+    (obligation((AGENT, 10**9 + 1), ledger=1001), (3_017, 10**6)),
     (obligation(*[("utility", 1 + n) for n in range(32)]), ONE_TO_ONE),
     (obligation(("utility", 5), issued=2**48 - 1), ONE_TO_ONE),
     # Refused.

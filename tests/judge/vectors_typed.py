@@ -215,7 +215,11 @@ def forward_approval() -> list[dict]:
 def closure_approval() -> list[dict]:
     """What operators sign to close an account or to open it again."""
     vectors = []
-    cases = [(2**127, 0, True, "stolen key"), (1, 1, False, "Schlüssel ersetzt"), (U128, U32, True, "")]
+    cases = [
+        (2**127, 0, True, "stolen key"),
+        (1, 1, False, "Schlüssel ersetzt"),
+        (U128, U32, True, ""),
+    ]
     for (chain_id, contract), (account, number, closed, reason) in zip(DOMAINS, cases):
         separator = e7.domain_separator(e7.OPERATORS_NAME, chain_id, contract)
         given = {"chain_id": x256(chain_id), "vault": x(contract), "account": x128(account)}

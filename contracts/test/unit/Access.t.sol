@@ -223,8 +223,14 @@ contract AccessTest is VaultTest {
         assertFalse(control.hasRole(GUARDIAN_ROLE, address(0)));
     }
 
-    function test_TheCodeFitsTheChainsLimit() public view {
+    function test_TheCodeFitsTheChainsLimit() public {
+        // The edit loop compiles it another way, larger.
+        vm.skip(_isFast());
         assertLt(address(vault).code.length, 24_576);
+    }
+
+    function _isFast() private view returns (bool) {
+        return keccak256(bytes(vm.envOr("FOUNDRY_PROFILE", string("")))) == keccak256("fast");
     }
 
     function _expectConstruction(IVault.VaultConfig memory config, bytes memory fault) private {

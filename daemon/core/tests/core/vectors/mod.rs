@@ -2,6 +2,7 @@
 
 mod accounts;
 mod flows;
+mod intents;
 mod transfers;
 mod typed;
 
@@ -127,6 +128,7 @@ fn every_section_of_the_file_is_computed_by_a_test() {
         include_str!("transfers.rs"),
         include_str!("typed.rs"),
         include_str!("flows.rs"),
+        include_str!("intents.rs"),
     ]
     .concat();
     for section in file.as_object().unwrap().keys() {
