@@ -38,6 +38,9 @@ contract SovrFixture is IVaultTypes {
         config.minDeadline = 1 hours;
         config.maxDeadline = 7 days;
         config.maxOpenWithdrawals = 16;
+        config.queueWindow = 1 days;
+        config.queueWindowBlocks = 300;
+        config.queueLifetime = 7 days;
         config.listings = new IVault.ListingConfig[](2);
         config.listings[0] = _listing(ETHER, 1001, 1e10, 0.001 ether);
         config.listings[1] = _listing(address(dollar), 1002, 1e4, 1e6);
@@ -85,6 +88,11 @@ contract SovrFixture is IVaultTypes {
         vault.refuse(item, _sign(vault.refusalRootDigest(vault.refusalLeaf(id, reason))));
     }
 
+    /// @notice Sets what payouts of a token are held to.
+    function limitPayouts(address token, IVault.PayoutLimits calldata limits) external {
+        vault.setPayoutLimits(token, limits);
+    }
+
     /// @notice Pauses deposits, as an operator would in an emergency.
     function pauseDeposits() external {
         vault.pauseDeposits();
@@ -101,6 +109,9 @@ contract SovrFixture is IVaultTypes {
         listing.minDeposit = minimum;
         listing.minWithdrawal = minimum;
         listing.depositCap = type(uint128).max;
+        // Payouts are not limited here: who wants to meet the queue or the budget sets them.
+        listing.payouts =
+            IVault.PayoutLimits(type(uint128).max, type(uint128).max, type(uint128).max, 1 days);
     }
 
     /// @dev Keys in the order of their addresses, which is the order of signatures.

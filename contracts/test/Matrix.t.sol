@@ -1,10 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IPermit2} from "../src/interfaces/IPermit2.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Rejecter} from "./mocks/Accounts.sol";
 import {FeeToken, PlainToken} from "./mocks/Tokens.sol";
-import {IAccessControl, IAccessControlDefaultAdminRules, VaultTest} from "./utils/VaultTest.sol";
+import {
+    IAccessControl,
+    IAccessControlDefaultAdminRules,
+    IMintable,
+    VaultTest
+} from "./utils/VaultTest.sol";
+
+/// @dev Stands in for Permit2 with every signature good: who may submit is asked here, not who
+/// signed.
+contract PayingPermit2 {
+    function permitWitnessTransferFrom(
+        IPermit2.PermitTransferFrom calldata permit,
+        IPermit2.SignatureTransferDetails calldata details,
+        address,
+        bytes32,
+        string calldata,
+        bytes calldata
+    ) external {
+        IMintable(permit.permitted.token).mint(details.to, details.requestedAmount);
+    }
+}
 
 /// @dev Who may call what: every function of the ABI that can change anything, called by everybody.
 /// A function that is not in the matrix fails the test.
@@ -27,6 +48,7 @@ contract MatrixTest is VaultTest {
     }
 
     Row[] private _rows;
+    address private constant PERMIT2 = 0x000000000022D473030F116dDEE9F6B43aC78BA3;
     address private _heir = makeAddr("heir");
     address private _stranger = makeAddr("stranger");
     address[] private _callers;
@@ -39,7 +61,7 @@ contract MatrixTest is VaultTest {
         _callers = [
             admin, pauser, guardian, signerList[0], relayer, alice, _heir, _stranger, address(vault)
         ];
-        _depositEther(alice, 100 ether);
+        _depositEther(alice, 900 ether);
         _depositDollar(alice, 1000 * DOLLAR);
         vm.prank(admin);
         vault.listToken(_otherListing());
@@ -78,6 +100,7 @@ contract MatrixTest is VaultTest {
         rules.beginDefaultAdminTransfer(_heir);
         vm.stopPrank();
         vm.warp(block.timestamp + 1 days + 1);
+        vm.roll(block.number + QUEUE_BLOCKS);
     }
 
     // ---------------------------------------------------------------- the matrix
@@ -103,6 +126,15 @@ contract MatrixTest is VaultTest {
             Door.Admin,
             abi.encodeCall(vault.setLimits, (address(dollar), DOLLAR, DOLLAR, 1))
         );
+        _add(
+            "setPayoutLimits",
+            Door.Admin,
+            abi.encodeCall(vault.setPayoutLimits, (ETHER, _etherListing().payouts))
+        );
+        _add("announce", Door.Admin, abi.encodeCall(vault.announce, ("another call")));
+        _add("retract", Door.Admin, abi.encodeCall(vault.retract, (keccak256("call"))));
+        vm.prank(admin);
+        vault.announce("call");
         _add("setSigners", Door.Admin, abi.encodeCall(vault.setSigners, (signerList, 1)));
         _add("unpauseDeposits", Door.Admin, abi.encodeCall(vault.unpauseDeposits, ()));
         _add("unpausePayouts", Door.Admin, abi.encodeCall(vault.unpausePayouts, ()));
@@ -163,6 +195,21 @@ contract MatrixTest is VaultTest {
                 vault.requestWithdrawal, (ETHER, bob, 1 ether, uint64(block.timestamp) + 3 days)
             )
         );
+        _add(
+            "depositWithPermit",
+            Door.Everybody,
+            abi.encodeCall(
+                vault.depositWithPermit, (address(dollar), DOLLAR, alice, 0, 27, bytes32(0), "")
+            )
+        );
+        IVault.SignedTransfer memory signed;
+        signed.from = alice;
+        vm.etch(PERMIT2, type(PayingPermit2).runtimeCode);
+        _add(
+            "depositWithPermit2",
+            Door.Everybody,
+            abi.encodeCall(vault.depositWithPermit2, (address(dollar), DOLLAR, alice, signed))
+        );
         _add("claim", Door.Everybody, abi.encodeCall(vault.claim, (ETHER, bob)));
         _add("invalidateNonce", Door.Everybody, abi.encodeCall(vault.invalidateNonce, (7)));
         _tickets();
@@ -190,6 +237,9 @@ contract MatrixTest is VaultTest {
             Door.Everybody,
             abi.encodeCall(vault.refuseBatch, (refusals, root, signatures))
         );
+        Withdrawal memory queued = _largeRequest();
+        _add("veto", Door.Guardian, abi.encodeCall(vault.veto, (Kind.Request, queued)));
+        _add("finalize", Door.Everybody, abi.encodeCall(vault.finalize, (Kind.Request, queued)));
         (Withdrawal memory expired,) = _request(bob, ETHER, bob, 1 ether);
         _add(
             "cancelExpired",
@@ -203,6 +253,12 @@ contract MatrixTest is VaultTest {
         vm.prank(alice);
         vault.requestWithdrawal(ETHER, bob, 1 ether, w.deadline);
         w.nonce = vault.lastSeq();
+    }
+
+    /// @dev One that waits in the queue.
+    function _largeRequest() private returns (Withdrawal memory w) {
+        (w,) = _request(bob, ETHER, bob, 500 ether);
+        _payout(_requestItem(w));
     }
 
     // ---------------------------------------------------------------- the tests

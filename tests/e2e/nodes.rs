@@ -267,6 +267,10 @@ fn without_agreement_nothing_moves() -> Result<()> {
         Ok(reason.filter(|reason| reason.contains("too few endpoints say the same")))
     });
     let said = said.with_context(|| stage.told())?;
+    let table = String::from_utf8(stage.world.cli(&["status"])?.stdout)?;
+    for words in ["the final head, ", "set aside: it cannot be reached", "stands by"] {
+        ensure!(table.contains(words), "no {words:?} in {table}");
+    }
     stage.proxies[1].set(Fault::None);
     let recovery = stage.wait_for(seq)?;
     let did = "waited and asked again; credited nothing";

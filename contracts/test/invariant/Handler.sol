@@ -19,7 +19,7 @@ contract Handler is Honest {
 
     /// @dev Takes a payout that a quorum would sign and changes what makes it valid, in every way.
     function steal(uint256 which) external {
-        Known memory it = _open(which);
+        Known memory it = _due(which);
         if (block.timestamp < _payoutsPausedUntil || !_payableNow(it)) _discard();
         for (uint256 how = 0; how < ATTACKS; ++how) {
             (PayoutItem memory item, bytes[] memory signatures) = _forged(it, how);
@@ -109,7 +109,7 @@ contract Handler is Honest {
     /// @dev A relayer who grants too little gas can stop his own transaction, but not turn a
     /// payment into a deferral: `_left` looks at every deferral.
     function starve(uint256 which, uint256 gasLimit) external {
-        Known memory it = _open(which);
+        Known memory it = _due(which);
         PayoutItem memory item = _payoutItem(it);
         bytes[] memory signatures = _sign(_payoutDigest(_payoutLeaf(item)));
         bool due = block.timestamp >= _payoutsPausedUntil && _payableNow(it);

@@ -276,7 +276,7 @@ contract VaultInvariantTest is Test {
         _handler.request(0, 0, 0, 1 ether, 2 days);
         _handler.refuseOne(8);
         _handler.request(0, 0, 0, 1 ether, 0);
-        _handler.wait(1 days);
+        _handler.wait(1, 1 days);
         _handler.cancel(3);
         bytes32[] memory ids = _handler.knownIds();
         IVaultTypes.State[4] memory expected = [

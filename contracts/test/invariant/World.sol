@@ -82,7 +82,7 @@ abstract contract World is Books {
         for (uint256 i = 0; i < TOKENS; ++i) {
             uint128 unit = _tokens[i] == ETHER ? 0.001 ether : DOLLAR;
             _limits[_tokens[i]] =
-                IVault.PayoutLimits(4500 * unit, 3000 * unit, 20_000 * unit, BUDGET_PERIOD);
+                IVault.PayoutLimits(4500 * unit, 2500 * unit, 20_000 * unit, BUDGET_PERIOD);
             vm.prank(admin);
             vault.setPayoutLimits(_tokens[i], _limits[_tokens[i]]);
         }
@@ -166,6 +166,13 @@ abstract contract World is Books {
         return token == address(dollar) ? DOLLAR_DIVISOR : 1;
     }
 
+    /// @dev Half of them refuse this token, where any does.
+    function _recipient(address token, uint256 seed) internal view returns (address) {
+        if (seed % 2 == 0) return _recipients[seed / 2 % RECIPIENTS];
+        if (token == ETHER) return _recipients[seed % 4 == 1 ? REJECTER : BURNER];
+        return _recipients[token == address(_blocking) ? BLOCKED : CAROL];
+    }
+
     /// @dev Between the minimum and `most` minima, divisible.
     function _amount(address token, uint128 seed, uint128 most) internal view returns (uint128) {
         uint128 minimum = token == ETHER ? 0.001 ether : DOLLAR;
@@ -189,7 +196,7 @@ abstract contract World is Books {
     /// @dev An open request or a queued payout whose time has passed, searched likewise, or any.
     function _expired(uint256 seed) internal view returns (Known memory) {
         if (_known.length == 0) vm.assume(false);
-        for (uint256 i = 0; i < 24; ++i) {
+        for (uint256 i = 0; i < 48; ++i) {
             Known storage candidate = _known[addmod(seed, i, _known.length)];
             if (_isExpired(candidate)) return candidate;
         }
@@ -208,6 +215,28 @@ abstract contract World is Books {
             (owner, token) = (_actor(addmod(seed, i, 2)), _tokens[addmod(seed, i, TOKENS)]);
             if (owed[token][owner] != 0) break;
         }
+    }
+
+    /// @dev One that a quorum's signatures would pay now, searched likewise, or as `_open`.
+    function _due(uint256 seed) internal view returns (Known memory) {
+        if (_known.length == 0) vm.assume(false);
+        for (uint256 i = 0; i < 24; ++i) {
+            Known storage candidate = _known[addmod(seed, i, _known.length)];
+            if (_payableNow(candidate)) return candidate;
+        }
+        return _open(seed);
+    }
+
+    function _payableNow(Known memory it) internal view returns (bool) {
+        Withdrawal memory w = it.withdrawal;
+        if (replayed[it.id] != _beginning(it.kind) || block.timestamp > w.deadline) return false;
+        if (it.kind == Kind.Intent && _spoiled[w.owner][w.nonce]) return false;
+        if (w.amount > _limits[w.token].maxPayout) return false;
+        return w.amount <= vault.payoutBudget(w.token) && _covered(w);
+    }
+
+    function _covered(Withdrawal memory w) internal view returns (bool) {
+        return w.amount <= books[w.token].sent - books[w.token].paid - books[w.token].deferred;
     }
 
     /// @dev A payout in the queue, searched likewise, or any.

@@ -334,7 +334,11 @@ contract AdministrationSpecTest is SpecBase {
 
     // ---------------------------------------------------------------- setSigners
 
-    function _signers(address[] memory list, uint256 threshold) private view returns (bytes memory) {
+    function _signers(address[] memory list, uint256 threshold)
+        private
+        view
+        returns (bytes memory)
+    {
         return abi.encodeCall(vault.setSigners, (list, threshold));
     }
 

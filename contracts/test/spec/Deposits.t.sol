@@ -44,17 +44,13 @@ contract DepositsSpecTest is SpecBase {
 
     function test_DepositEther_RevertWhen_TheAmountIsBelowTheMinimum() external {
         uint128 amount = 0.001 ether - ETHER_DIVISOR;
-        _reverts(
-            abi.encodeWithSelector(DepositBelowMinimum.selector, ETHER, amount, 0.001 ether)
-        );
+        _reverts(abi.encodeWithSelector(DepositBelowMinimum.selector, ETHER, amount, 0.001 ether));
         _depositEther(alice, amount);
     }
 
     function test_DepositEther_RevertWhen_TheAmountIsNotDivisible() external {
         uint128 amount = 1 ether + 1;
-        _reverts(
-            abi.encodeWithSelector(AmountNotDivisible.selector, ETHER, amount, ETHER_DIVISOR)
-        );
+        _reverts(abi.encodeWithSelector(AmountNotDivisible.selector, ETHER, amount, ETHER_DIVISOR));
         _depositEther(alice, amount);
     }
 
@@ -144,9 +140,7 @@ contract DepositsSpecTest is SpecBase {
         vm.prank(admin);
         vault.setLimits(address(dollar), DOLLAR, DOLLAR, 5 * DOLLAR);
         _depositDollar(alice, 4 * DOLLAR);
-        _reverts(
-            abi.encodeWithSelector(DepositCapReached.selector, dollar, 2 * DOLLAR, DOLLAR)
-        );
+        _reverts(abi.encodeWithSelector(DepositCapReached.selector, dollar, 2 * DOLLAR, DOLLAR));
         _depositDollar(alice, 2 * DOLLAR);
         _depositDollar(alice, DOLLAR);
     }
@@ -249,12 +243,9 @@ contract DepositsSpecTest is SpecBase {
         bytes32 typehash = keccak256(
             "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
         );
-        bytes32 structHash = keccak256(
-            abi.encode(typehash, alice, address(vault), amount, 0, block.timestamp)
-        );
-        return keccak256(
-            abi.encodePacked(hex"1901", abi.decode(separator, (bytes32)), structHash)
-        );
+        bytes32 structHash =
+            keccak256(abi.encode(typehash, alice, address(vault), amount, 0, block.timestamp));
+        return keccak256(abi.encodePacked(hex"1901", abi.decode(separator, (bytes32)), structHash));
     }
 
     // ---------------------------------------------------------------- receive

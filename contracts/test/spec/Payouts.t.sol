@@ -67,9 +67,7 @@ contract PayoutsSpecTest is SpecBase {
         (Withdrawal memory w,) = _smallRequest();
         _limitPayouts(0.5 ether, 10_000 ether);
         bytes[] memory signatures = _payoutQuorum(_payoutLeaf(_requestItem(w)));
-        _reverts(
-            abi.encodeWithSelector(WithdrawalAboveMaximum.selector, ETHER, 1 ether, 0.5 ether)
-        );
+        _reverts(abi.encodeWithSelector(WithdrawalAboveMaximum.selector, ETHER, 1 ether, 0.5 ether));
         vault.payout(_requestItem(w), signatures);
     }
 
@@ -80,9 +78,7 @@ contract PayoutsSpecTest is SpecBase {
         (Withdrawal memory second,) = _request(alice, ETHER, carol, 2 ether);
         _payout(_requestItem(first));
         bytes[] memory signatures = _payoutQuorum(_payoutLeaf(_requestItem(second)));
-        _reverts(
-            abi.encodeWithSelector(PayoutBudgetExhausted.selector, ETHER, 2 ether, 1 ether)
-        );
+        _reverts(abi.encodeWithSelector(PayoutBudgetExhausted.selector, ETHER, 2 ether, 1 ether));
         vault.payout(_requestItem(second), signatures);
         // A tenth of the capacity comes back in a tenth of the period.
         vm.warp(block.timestamp + BUDGET_PERIOD / 10);
@@ -102,9 +98,7 @@ contract PayoutsSpecTest is SpecBase {
         Withdrawal memory w = _intent(alice, ETHER, carol, 1 ether, 1);
         PayoutItem memory item = _intentItem(w, bobKey);
         bytes[] memory signatures = _payoutQuorum(_payoutLeaf(item));
-        _reverts(
-            abi.encodeWithSelector(OwnerSignatureInvalid.selector, _id(Kind.Intent, w), alice)
-        );
+        _reverts(abi.encodeWithSelector(OwnerSignatureInvalid.selector, _id(Kind.Intent, w), alice));
         vault.payout(item, signatures);
     }
 
@@ -296,9 +290,7 @@ contract PayoutsSpecTest is SpecBase {
         _payout(_requestItem(second));
         _passWindow();
         vault.finalize(Kind.Request, first);
-        _reverts(
-            abi.encodeWithSelector(AccountedTooLow.selector, ETHER, 200 ether, 300 ether)
-        );
+        _reverts(abi.encodeWithSelector(AccountedTooLow.selector, ETHER, 200 ether, 300 ether));
         vault.finalize(Kind.Request, second);
     }
 

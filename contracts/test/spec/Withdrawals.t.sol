@@ -44,9 +44,7 @@ contract WithdrawalsSpecTest is SpecBase {
 
     function test_RequestWithdrawal_RevertWhen_TheAmountIsAboveTheLargestPayout() external {
         uint128 amount = 1000 ether + ETHER_DIVISOR;
-        _reverts(
-            abi.encodeWithSelector(WithdrawalAboveMaximum.selector, ETHER, amount, 1000 ether)
-        );
+        _reverts(abi.encodeWithSelector(WithdrawalAboveMaximum.selector, ETHER, amount, 1000 ether));
         _ask(ETHER, carol, amount, 1 days);
         _ask(ETHER, carol, 1000 ether, 1 days);
     }
@@ -69,17 +67,14 @@ contract WithdrawalsSpecTest is SpecBase {
         for (uint256 i = 0; i < MAX_OPEN; ++i) {
             _ask(ETHER, carol, 1 ether, 1 days);
         }
-        _reverts(
-            abi.encodeWithSelector(TooManyOpenWithdrawals.selector, alice, MAX_OPEN, MAX_OPEN)
-        );
+        _reverts(abi.encodeWithSelector(TooManyOpenWithdrawals.selector, alice, MAX_OPEN, MAX_OPEN));
         _ask(ETHER, carol, 1 ether, 1 days);
     }
 
     function test_RequestWithdrawal_WhenNothingStandsInTheWay() external {
         // it should emit WithdrawalRequested with the id of its fields
         uint64 deadline = uint64(block.timestamp) + 1 days;
-        bytes32 id =
-            _id(Kind.Request, Withdrawal(alice, carol, ETHER, 1 ether, 0, 3, deadline));
+        bytes32 id = _id(Kind.Request, Withdrawal(alice, carol, ETHER, 1 ether, 0, 3, deadline));
         _expectEvent();
         emit WithdrawalRequested(id, ETHER, alice, 3, carol, 1 ether, deadline, 1001);
         assertEq(_ask(ETHER, carol, 1 ether, 1 days), id);

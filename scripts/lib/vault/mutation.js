@@ -159,7 +159,10 @@ function scopeName(node) {
   return node.name || node.kind || "fallback";
 }
 
-/** Every mutant of `file`, whose syntax trees and text are given: { id, file, scope, line, rule, start, end, from, text }. */
+const short = (text) => crypto.createHash("sha256").update(text).digest("hex").slice(0, 12);
+
+/** Every mutant of `file`, whose syntax trees and text are given: { id, within, file, scope, line, rule, start, end, from, text }.
+ * `id` says what it does, `within` is the digest of the function that it is in. */
 function enumerate(file, trees, source) {
   const bytes = Buffer.from(source, "utf8");
   const enums = annotate(trees);
@@ -170,7 +173,7 @@ function enumerate(file, trees, source) {
     const [start, end] = Array.isArray(place) ? place : [place.start, place.end];
     return bytes.subarray(start, end).toString("utf8");
   };
-  const record = (scope) => (place, replacement, rule) => {
+  const record = ({ name: scope, digest: within }) => (place, replacement, rule) => {
     const [start, end] = Array.isArray(place) ? place : [place.start, place.end];
     if (text([start, end]) === replacement) return;
     const range = `${start}:${end}:${replacement}`;
@@ -180,21 +183,22 @@ function enumerate(file, trees, source) {
     const deed = `${file}:${scope}:${text(place)}:${replacement}`;
     const nth = deeds.get(deed) ?? 0;
     deeds.set(deed, nth + 1);
-    const id = crypto.createHash("sha256").update(`${deed}:${nth}`).digest("hex").slice(0, 12);
+    const id = short(`${deed}:${nth}`);
     const line = bytes.subarray(0, start).toString("utf8").split("\n").length;
-    found.push({ id, file, scope, line, rule, start, end, from: text(place), text: replacement });
+    found.push({ id, within, file, scope, line, rule, start, end, from: text(place), text: replacement });
   };
   const visit = (node, scope) => {
     if (Array.isArray(node)) return node.forEach((child) => visit(child, scope));
     if (node === null || typeof node !== "object") return;
-    const inner = SCOPES.has(node.nodeType) ? scopeName(node) : scope;
+    const inner = SCOPES.has(node.nodeType) ? { name: scopeName(node), digest: short(text(node)) } : scope;
     if (node.nodeType === "MemberAccess") node.enumMembers = enums.get(node.expression?.referencedDeclaration);
     const rule = RULES[node.nodeType];
     if (rule) rule(node, { change: record(inner), text, bytes });
     for (const [name, child] of Object.entries(node)) if (name !== "typeDescriptions") visit(child, inner);
   };
   for (const part of trees[file].ast.nodes) {
-    if (part.nodeType === "ContractDefinition") visit(part.nodes, "constants");
+    if (part.nodeType !== "ContractDefinition") continue;
+    for (const node of part.nodes) visit(node, { name: "constants", digest: short(text(node)) });
   }
   return found;
 }

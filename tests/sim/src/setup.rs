@@ -69,7 +69,8 @@ pub(crate) fn config(rng: &mut Rng, chain: &Chain) -> (Config, Instance) {
         deploy_block_hash: hash(3, 4),
     };
     let instance = identity.key().instance();
-    let (count, quorum) = *rng.pick(&[(1, 1), (1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 2)]);
+    let (count, quorum) =
+        *rng.pick(&[(1, 1), (1, 1), (1, 1), (1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 2)]);
     let endpoints =
         EndpointsConfig { count, quorum, lag_max_ms: 1_500, set_aside_longest_ms: 2_000 };
     let config = Config {

@@ -59,7 +59,7 @@ impl World<'_> {
 
     fn sync_nodes(&mut self) {
         for e in 0..self.endpoints.len() {
-            let lags = [self.roll(Fault::Lag, 350), self.roll(Fault::TwoNodes, 500)];
+            let lags = [self.roll(Fault::Lag, 350), self.roll(Fault::TwoNodes, 800)];
             for (branch, lags) in self.endpoints[e].branches.iter_mut().zip(lags) {
                 if !lags {
                     *branch = Rc::clone(&self.chain.main);
