@@ -853,8 +853,11 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
             return (0, _fault(AccountedTooLow.selector, _word(token), held, needed));
         }
         if (spent != 0) {
-            (spentUntil, fault) = _draw(entry.limits, token, spentUntil, spent);
-            if (fault.length != 0) return (0, fault);
+            uint256 left = entry.limits.spend(spentUntil, spent);
+            if (left == 0) {
+                return (0, _budgetFault(entry.limits, token, spentUntil, spent));
+            }
+            spentUntil = left;
         }
         core = core.next();
         if (token == ETHER) core = core.withEther(held - taken, spentUntil);
@@ -863,16 +866,13 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
         seq = core.lastSeq();
     }
 
-    /// @dev The payout budget after `amount`, or the encoded error.
-    function _draw(Limits limits, address token, uint256 spentUntil, uint128 amount)
+    function _budgetFault(Limits limits, address token, uint256 spentUntil, uint128 amount)
         private
         view
-        returns (uint256 left, bytes memory fault)
+        returns (bytes memory)
     {
-        left = limits.spend(spentUntil, amount);
-        if (left != 0) return (left, "");
         uint128 available = limits.available(spentUntil);
-        return (0, _fault(PayoutBudgetExhausted.selector, _word(token), amount, available));
+        return _fault(PayoutBudgetExhausted.selector, _word(token), amount, available);
     }
 
     function _books(address token) private view returns (uint256 held, uint256 spentUntil) {
