@@ -853,11 +853,9 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
             return (0, _fault(AccountedTooLow.selector, _word(token), held, needed));
         }
         if (spent != 0) {
-            Limits limits = entry.limits;
-            uint256 left = limits.spend(spentUntil, spent);
+            uint256 left = entry.limits.spend(spentUntil, spent);
             if (left == 0) {
-                uint128 available = limits.available(spentUntil);
-                return (0, _fault(PayoutBudgetExhausted.selector, _word(token), spent, available));
+                return (0, _budgetFault(entry.limits, token, spentUntil, spent));
             }
             spentUntil = left;
         }
@@ -866,6 +864,15 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
         else entry.book = book.withBooks(held - taken, spentUntil);
         _core = core;
         seq = core.lastSeq();
+    }
+
+    function _budgetFault(Limits limits, address token, uint256 spentUntil, uint128 amount)
+        private
+        view
+        returns (bytes memory)
+    {
+        uint128 available = limits.available(spentUntil);
+        return _fault(PayoutBudgetExhausted.selector, _word(token), amount, available);
     }
 
     function _books(address token) private view returns (uint256 held, uint256 spentUntil) {
