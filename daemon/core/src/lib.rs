@@ -8,8 +8,8 @@
 //! To read it in order: what things are ([`amount`], [`block`], [`asset`], [`id`], [`account`],
 //! [`transfer`], [`vault_event`], [`eip712`]), what comes in and goes out ([`event`], [`command`]),
 //! how it is decided ([`chain_view`], [`plausible`], [`posting`], [`pipeline`], [`withdrawal`],
-//! [`submitter`], [`bridge`]), what is kept ([`checkpoint`], [`driver`]), what must
-//! always hold ([`invariant`]).
+//! [`submitter`], [`bridge`], its payouts in `payout`), what is kept ([`checkpoint`], [`driver`]),
+//! what must always hold ([`invariant`]).
 
 pub mod account;
 pub mod amount;
@@ -27,6 +27,7 @@ pub mod halt;
 pub mod id;
 pub mod invariant;
 mod op;
+mod payout;
 mod pipeline;
 mod plausible;
 pub mod posting;
