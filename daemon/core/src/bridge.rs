@@ -50,6 +50,8 @@ pub struct Config {
     pub checkpoint_interval_ms: u64,
     /// Pause before work on a withdrawal is tried again, milliseconds.
     pub work_backoff_ms: u64,
+    /// Longest such pause: it doubles with each attempt that meets an obstacle, milliseconds.
+    pub work_backoff_longest_ms: u64,
     /// Payouts; `None` if this daemon only follows.
     pub submitter: Option<SubmitterConfig>,
 }

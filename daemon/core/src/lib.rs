@@ -26,6 +26,7 @@ pub mod event;
 pub mod halt;
 pub mod id;
 pub mod invariant;
+pub mod obstacle;
 mod op;
 mod payout;
 mod pipeline;

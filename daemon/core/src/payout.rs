@@ -5,14 +5,16 @@
 
 use crate::{
     block::{Millis, Seq},
+    book::Queue,
     bridge::{Bridge, WORK_PER_STEP, is_released},
-    checkpoint::Change,
+    checkpoint::{Change, SentTransaction},
     command::{Call, ChainCommand, Command, Notice, Output, PayoutCommand, TransactionPlan},
     event::{Head, PayoutEvent},
     halt::Evidence,
+    obstacle::Obstacle,
     op::Op,
     posting::Standing,
-    submitter::Care,
+    submitter::{Care, Funds},
     withdrawal::{Authorization, Next, Verdict, Withdrawal, Work},
 };
 
@@ -56,33 +58,63 @@ impl Bridge {
             }
             PayoutEvent::NotAuthorized { seq } => {
                 if self.book.get(seq).is_some_and(|w| w.work == Work::Signing) {
-                    self.back_off(seq, now);
+                    self.hold(seq, Obstacle::SignersAway, now, out);
                 }
             }
             PayoutEvent::Built { nonce, raw, hash } => {
                 let sent = self.submitter.as_mut().and_then(|s| s.built(nonce, raw, hash));
                 if let Some(sent) = sent {
-                    let (seq, raw) = (sent.seq, sent.raw.clone());
-                    out.notices.push(match seq {
-                        Some(seq) => Notice::Submitted { seq, nonce },
-                        None => Notice::NonceFilled { nonce },
-                    });
-                    out.changes.push(Change::Transaction(sent));
-                    out.commands.push(Command::Payout(PayoutCommand::Broadcast { nonce, raw }));
+                    self.send(sent, out);
                 }
             }
-            PayoutEvent::NotBuilt { nonce } => {
-                let seq = self.submitter.as_mut().and_then(|s| s.not_built(nonce));
+            PayoutEvent::NotBuilt { nonce, obstacle } => {
+                let seq = self.submitter.as_mut().and_then(|s| s.not_built(nonce, obstacle));
                 let submitted = |w: &Withdrawal| w.work == Work::Submitted;
                 if let Some(seq) = seq.filter(|s| self.book.get(*s).is_some_and(submitted)) {
-                    self.back_off(seq, now);
+                    self.hold(seq, obstacle, now, out);
                 }
             }
         }
     }
 
+    /// Durable first, then sent.
+    fn send(&mut self, sent: SentTransaction, out: &mut Output) {
+        let (nonce, raw) = (sent.nonce, sent.raw.clone());
+        out.notices.push(match sent.seq {
+            Some(seq) => Notice::Submitted { seq, nonce },
+            None => Notice::NonceFilled { nonce },
+        });
+        if let Some(seq) = sent.seq {
+            self.book.set_obstacle(seq, None);
+        }
+        out.changes.push(Change::Transaction(sent));
+        out.commands.push(Command::Payout(PayoutCommand::Broadcast { nonce, raw }));
+    }
+
+    /// Nothing can be sent for it now. The pauses grow, so that what never works costs little, and
+    /// signatures that the vault does not know any more are not tried again.
+    fn hold(&mut self, seq: Seq, obstacle: Obstacle, now: Millis, out: &mut Output) {
+        if obstacle == Obstacle::SignersChanged {
+            self.book.change(seq, |w| w.authorization = None);
+            out.changes.extend(self.book.take_changes());
+        }
+        let attempts = self.book.get(seq).map_or(0, |w| w.attempts);
+        let factor = 1_u64.checked_shl(attempts).unwrap_or(u64::MAX);
+        let pause_ms = self.config.work_backoff_ms.saturating_mul(factor);
+        let pause_ms = pause_ms.min(self.config.work_backoff_longest_ms);
+        self.book.set_obstacle(seq, Some(obstacle));
+        self.book.set_work(seq, Work::Backoff(now.plus(pause_ms)));
+        out.notices.push(Notice::PayoutHeld { seq, obstacle });
+    }
+
     fn care_for_transactions(&mut self, head: &Head, now: Millis, out: &mut Output) {
         let Some(submitter) = &mut self.submitter else { return };
+        if let Some(balance) = head.submitter.map(|account| account.balance) {
+            out.notices.extend(submitter.watch(balance).map(|funds| match funds {
+                Funds::Low => Notice::SubmitterLow { balance },
+                Funds::Filled => Notice::SubmitterFilled { balance },
+            }));
+        }
         for care in submitter.care(head, now) {
             match care {
                 Care::Rebroadcast(sent) => {
@@ -116,8 +148,19 @@ impl Bridge {
         }
     }
 
+    /// Transactions that another key sent are its own affair: what they carried starts anew.
+    fn forget_foreign(&mut self, out: &mut Output) {
+        let Some(submitter) = &mut self.submitter else { return };
+        let foreign = submitter.take_foreign();
+        if !foreign.is_empty() {
+            out.notices.push(Notice::SubmitterChanged { dropped: foreign.len() });
+            out.changes.extend(foreign.into_iter().map(Change::ForgetTransaction));
+        }
+    }
+
     /// Pays, refuses and expires; only while everything final is taken in and acknowledged.
     pub(crate) fn pay(&mut self, now: Millis, out: &mut Output) {
+        self.forget_foreign(out);
         self.book.fire_timers(now);
         let Some(head) = self.view.head().cloned() else { return };
         if !self.view.is_caught_up() || self.acked != self.view.cursor() {
@@ -130,18 +173,32 @@ impl Bridge {
         if self.submitter.is_none() {
             return;
         }
+        if !head.are_payouts_paused() {
+            self.work_through(Queue::Payouts, &head, now, out);
+        }
+        self.work_through(Queue::Refusals, &head, now, out);
+    }
+
+    fn work_through(&mut self, queue: Queue, head: &Head, now: Millis, out: &mut Output) {
         let mut after = None;
         for _ in 0..WORK_PER_STEP {
-            let Some(seq) = self.book.first_to_pay_after(after) else { return };
+            let Some(seq) = self.book.next_after(queue, after) else { return };
             after = Some(seq);
-            if !self.pay_one(seq, &head, now, out) {
+            if !self.pay_one(seq, queue, head, now, out) {
                 return;
             }
         }
     }
 
     /// False once the submitter has no room.
-    fn pay_one(&mut self, seq: Seq, head: &Head, now: Millis, out: &mut Output) -> bool {
+    fn pay_one(
+        &mut self,
+        seq: Seq,
+        queue: Queue,
+        head: &Head,
+        now: Millis,
+        out: &mut Output,
+    ) -> bool {
         let Some(withdrawal) = self.book.get(seq) else { return true };
         if withdrawal.request.deadline < head.final_head.timestamp {
             return true;
@@ -153,7 +210,7 @@ impl Bridge {
                 self.book.set_work(seq, Work::Ledger);
             }
             // It comes again when a signer has answered.
-            Next::Authorize(_) if self.book.room_to_sign() == 0 => {}
+            Next::Authorize(verdict) if self.book.room_to_sign(verdict) == 0 => {}
             Next::Authorize(verdict) => {
                 let request = withdrawal.request;
                 let order = PayoutCommand::Authorize { seq, request, verdict };
@@ -162,7 +219,7 @@ impl Bridge {
             }
             Next::Submit => {
                 let call = call_of(Some(withdrawal));
-                let slot = self.submitter.as_mut().and_then(|s| s.open(seq, head, now));
+                let slot = self.submitter.as_mut().and_then(|s| s.open(seq, queue, head, now));
                 let Some((nonce, fees)) = slot else { return false };
                 let plan = TransactionPlan { nonce, call, fees };
                 out.commands.push(Command::Payout(PayoutCommand::Build(plan)));

@@ -2,14 +2,16 @@
 
 use crate::{
     asset::{LedgerId, Listing},
-    block::{BlockNumber, Seq},
+    block::{BlockNumber, Seq, UnixSeconds},
     bridge::Bridge,
     checkpoint::Cursor,
     halt::Evidence,
+    obstacle::Obstacle,
     withdrawal::Withdrawal,
 };
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// A summary of the core.
 #[derive(Clone, Debug, Serialize)]
@@ -36,12 +38,30 @@ pub struct Summary {
     pub open_withdrawals: usize,
     /// Transactions waiting for a block.
     pub transactions_in_flight: usize,
+    /// The vault pays nothing before this time; absent while payouts run.
+    pub payouts_paused_until: Option<UnixSeconds>,
+    /// How many withdrawals wait for what.
+    pub held: BTreeMap<Obstacle, usize>,
+    /// Who pays for gas; absent where this daemon pays nobody.
+    pub submitter: Option<SubmitterSummary>,
     /// Known listings.
     pub listings: Vec<Listing>,
     /// Ledgers that stopped.
     pub blocked_ledgers: Vec<LedgerId>,
     /// Why the bridge halted.
     pub halted: Option<Evidence>,
+}
+
+/// The submitter's account.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SubmitterSummary {
+    /// Its address.
+    pub address: Address,
+    /// Wei, by the newest poll.
+    #[serde(with = "crate::amount::decimal")]
+    pub balance: u128,
+    /// True while that is less than the configured line.
+    pub is_low: bool,
 }
 
 impl Bridge {
@@ -61,6 +81,15 @@ impl Bridge {
             batch_max: self.pipeline.batch_max(),
             open_withdrawals: self.book.len(),
             transactions_in_flight: self.submitter.as_ref().map_or(0, |s| s.in_flight()),
+            payouts_paused_until: head
+                .filter(|h| h.are_payouts_paused())
+                .map(|h| h.payouts_paused_until),
+            held: self.book.held(),
+            submitter: self.submitter.as_ref().map(|s| SubmitterSummary {
+                address: s.address(),
+                balance: head.and_then(|h| h.submitter).map_or(0, |a| a.balance),
+                is_low: s.is_low(),
+            }),
             listings: self.listings.values().copied().collect(),
             blocked_ledgers: self.blocked.keys().copied().collect(),
             halted: self.halted,

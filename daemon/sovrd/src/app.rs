@@ -38,8 +38,9 @@ const QUEUE_MAX: usize = 65_536;
 const OPEN_WITHDRAWALS_MAX: usize = 1_000_000;
 /// Longest time between two checkpoints while there is something new.
 const CHECKPOINT_INTERVAL_MS: u64 = 500;
-/// Pause before work on a withdrawal is tried again.
+/// Pause before work on a withdrawal is tried again, and the longest that it grows to.
 const WORK_BACKOFF_MS: u64 = 2_000;
+const WORK_BACKOFF_LONGEST_MS: u64 = 300_000;
 
 /// Runs the daemon until it is told to stop.
 ///
@@ -184,6 +185,7 @@ pub fn core_defaults() -> CoreConfig {
         open_withdrawals_max: OPEN_WITHDRAWALS_MAX,
         checkpoint_interval_ms: CHECKPOINT_INTERVAL_MS,
         work_backoff_ms: WORK_BACKOFF_MS,
+        work_backoff_longest_ms: WORK_BACKOFF_LONGEST_MS,
         submitter: None,
     }
 }

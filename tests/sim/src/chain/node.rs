@@ -4,7 +4,7 @@ use super::{Branch, Chain};
 use crate::rng::Rng;
 use alloy_primitives::B256;
 use bridge_core::{
-    block::{BlockNumber, BlockRef, Seq},
+    block::{BlockNumber, BlockRef, Seq, UnixSeconds},
     command::RangeRequest,
     event::{ContractState, Head, Range, SubmitterAccount},
 };
@@ -61,6 +61,8 @@ impl Nodes {
             last_seq: Seq(final_block.state.last_seq),
             anchor,
             base_fee: newest.base_fee,
+            tip: 0,
+            payouts_paused_until: UnixSeconds(newest.state.paused_until),
             submitter: Some(SubmitterAccount {
                 final_nonce: final_block.state.submitter_nonce,
                 latest_nonce,
