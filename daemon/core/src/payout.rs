@@ -68,6 +68,9 @@ impl Bridge {
                 }
             }
             PayoutEvent::NotBuilt { nonce, obstacle } => {
+                if obstacle == Obstacle::SignersChanged {
+                    self.drop_authorization(nonce, out);
+                }
                 let seq = self.submitter.as_mut().and_then(|s| s.not_built(nonce, obstacle));
                 let submitted = |w: &Withdrawal| w.work == Work::Submitted;
                 if let Some(seq) = seq.filter(|s| self.book.get(*s).is_some_and(submitted)) {
@@ -91,13 +94,16 @@ impl Bridge {
         out.commands.push(Command::Payout(PayoutCommand::Broadcast { nonce, raw }));
     }
 
-    /// Nothing can be sent for it now. The pauses grow, so that what never works costs little, and
-    /// signatures that the vault does not know any more are not tried again.
-    fn hold(&mut self, seq: Seq, obstacle: Obstacle, now: Millis, out: &mut Output) {
-        if obstacle == Obstacle::SignersChanged {
+    /// Signatures that the vault does not know any more are not tried again.
+    fn drop_authorization(&mut self, nonce: u64, out: &mut Output) {
+        if let Some(seq) = self.submitter.as_ref().and_then(|s| s.carried_by(nonce)) {
             self.book.change(seq, |w| w.authorization = None);
             out.changes.extend(self.book.take_changes());
         }
+    }
+
+    /// Nothing can be sent for it now. The pauses grow, so that what never works costs little.
+    fn hold(&mut self, seq: Seq, obstacle: Obstacle, now: Millis, out: &mut Output) {
         let attempts = self.book.get(seq).map_or(0, |w| w.attempts);
         let factor = 1_u64.checked_shl(attempts).unwrap_or(u64::MAX);
         let pause_ms = self.config.work_backoff_ms.saturating_mul(factor);

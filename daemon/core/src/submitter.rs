@@ -134,6 +134,11 @@ impl Submitter {
         self.slots.values().filter_map(|s| s.seq)
     }
 
+    /// The withdrawal that a nonce carries.
+    pub(crate) fn carried_by(&self, nonce: u64) -> Option<Seq> {
+        self.slots.get(&nonce)?.seq
+    }
+
     /// Transactions that are waiting for a block.
     pub(crate) fn in_flight(&self) -> usize {
         self.slots.len()

@@ -56,12 +56,16 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     })?;
     let vault = identity::of_vault(&node, &config.chain).await?;
     let payouts = open_payouts(&config, &vault, &node)?;
+    if let Some(payouts) = &payouts {
+        payouts.refuse_nonsense().await?;
+    }
     let metrics = Arc::new(Metrics::new());
     let ledger = Ledger::new(&config.ledger, metrics.clone())
         .map_err(|e| Failure::configuration(format!("ledger.addresses: {e}")))?;
     let ledger = Arc::new(ledger);
     identity::claim_ledger(&ledger, &vault, &config).await?;
-    let bridge = build_core(&config, &vault, persisted)?;
+    let address = payouts.as_ref().map(|p| p.submitter.address());
+    let bridge = build_core(&config, &vault, address, persisted)?;
     let (engine, handles) = Engine::new(bridge, store, metrics.clone());
     let sources = Sources {
         node: node.clone(),
@@ -139,7 +143,12 @@ async fn supervise(
     }
 }
 
-fn build_core(config: &Config, vault: &Vault, persisted: Persisted) -> Result<Bridge, Failure> {
+fn build_core(
+    config: &Config,
+    vault: &Vault,
+    address: Option<Address>,
+    persisted: Persisted,
+) -> Result<Bridge, Failure> {
     let core = CoreConfig {
         identity: vault.identity,
         origin: vault.origin,
@@ -147,15 +156,17 @@ fn build_core(config: &Config, vault: &Vault, persisted: Persisted) -> Result<Br
         range_blocks_max: config.chain.range_blocks_max,
         suspicions_max: config.chain.suspicions_max,
         batch_max: config.ledger.batch_max,
-        submitter: config.payouts.as_ref().map(submitter),
+        submitter: config.payouts.as_ref().zip(address).map(submitter),
         ..core_defaults()
     };
     Bridge::new(core, persisted)
         .map_err(|e: CannotStart| Failure::configuration(format!("store: {e}")))
 }
 
-fn submitter(payouts: &config::Payouts) -> SubmitterConfig {
+fn submitter((payouts, address): (&config::Payouts, Address)) -> SubmitterConfig {
     SubmitterConfig {
+        address,
+        low_balance: payouts.low_balance,
         in_flight_max: payouts.in_flight_max,
         priority_fee: payouts.priority_fee,
         fee_cap: payouts.fee_cap,

@@ -1,9 +1,10 @@
 //! Prometheus metrics. Label values are few and fixed.
 
-use bridge_core::{command::Notice, status::Summary};
+use bridge_core::{command::Notice, obstacle::Obstacle, status::Summary};
 use prometheus_client::{
+    encoding::EncodeLabelSet,
     encoding::text::encode,
-    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -17,6 +18,11 @@ pub struct Metrics {
     withdrawals_settled: Counter,
     transactions_sent: Counter,
     transactions_lost: Counter,
+    payouts_held: Family<HeldLabels, Counter>,
+    withdrawals_held: Family<HeldLabels, Gauge>,
+    submitter_balance_gwei: Gauge,
+    submitter_low: Gauge,
+    payouts_paused: Gauge,
     suspicions: Counter,
     ledger_unknown: Counter,
     ledger_rebuilt: Counter,
@@ -34,6 +40,19 @@ pub struct Metrics {
     up_to_date: Gauge,
     halted: Gauge,
 }
+
+/// Why nothing was sent: an [`Obstacle`]'s name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HeldLabels {
+    reason: &'static str,
+}
+
+const fn held_label(obstacle: Obstacle) -> HeldLabels {
+    HeldLabels { reason: obstacle.name() }
+}
+
+/// Wei in a gwei.
+const GWEI: u128 = 1_000_000_000;
 
 const LATENCY_SECONDS: [f64; 12] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -58,6 +77,11 @@ impl Metrics {
             withdrawals_settled: counter(r, "withdrawals_settled", "Posted or voided"),
             transactions_sent: counter(r, "transactions_sent", "Payouts and refusals sent"),
             transactions_lost: counter(r, "transactions_lost", "Nonces used for nothing"),
+            payouts_held: family(r, "payouts_held", "Attempts that met an obstacle"),
+            withdrawals_held: family(r, "withdrawals_held", "Withdrawals that wait for this"),
+            submitter_balance_gwei: gauge(r, "submitter_balance_gwei", "Gas money left"),
+            submitter_low: gauge(r, "submitter_low", "1 while the gas money runs low"),
+            payouts_paused: gauge(r, "payouts_paused", "1 while the vault pays nothing"),
             suspicions: counter(r, "suspicions", "Answers of the node that did not fit"),
             ledger_unknown: counter(r, "ledger_unknown", "Ledger requests without an answer"),
             ledger_rebuilt: counter(r, "ledger_rebuilt", "Ledger clients built anew"),
@@ -99,6 +123,16 @@ impl Metrics {
         set(&self.transactions_in_flight, size(summary.transactions_in_flight));
         set(&self.blocked_ledgers, size(summary.blocked_ledgers.len()));
         set(&self.up_to_date, u64::from(summary.up_to_date));
+        for obstacle in Obstacle::ALL {
+            let waiting = summary.held.get(&obstacle).copied().unwrap_or_default();
+            set(&self.withdrawals_held.get_or_create(&held_label(obstacle)), size(waiting));
+        }
+        if let Some(submitter) = &summary.submitter {
+            let gwei = submitter.balance / GWEI;
+            set(&self.submitter_balance_gwei, u64::try_from(gwei).unwrap_or(u64::MAX));
+            set(&self.submitter_low, u64::from(submitter.is_low));
+        }
+        set(&self.payouts_paused, u64::from(summary.payouts_paused_until.is_some()));
         set(&self.halted, u64::from(summary.halted.is_some()));
     }
 
@@ -123,11 +157,18 @@ impl Metrics {
             Notice::TransactionLost { .. } => {
                 self.transactions_lost.inc();
             }
+            Notice::PayoutHeld { obstacle, .. } => {
+                self.payouts_held.get_or_create(&held_label(*obstacle)).inc();
+            }
             Notice::Suspect(_) => {
                 self.suspicions.inc();
             }
-            Notice::DepositReincluded { .. } | Notice::LedgerBlocked { .. } | Notice::Halted(_) => {
-            }
+            Notice::DepositReincluded { .. }
+            | Notice::LedgerBlocked { .. }
+            | Notice::SubmitterChanged { .. }
+            | Notice::SubmitterLow { .. }
+            | Notice::SubmitterFilled { .. }
+            | Notice::Halted(_) => {}
         }
     }
 
@@ -160,6 +201,19 @@ impl Metrics {
 
 fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter {
     let metric = Counter::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn family<M: Clone + Default + std::fmt::Debug>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+) -> Family<HeldLabels, M>
+where
+    Family<HeldLabels, M>: prometheus_client::registry::Metric,
+{
+    let metric = Family::<HeldLabels, M>::default();
     registry.register(name, help, metric.clone());
     metric
 }

@@ -112,6 +112,11 @@ impl World<'_> {
             self.violate("submitter: signatures that the vault refused are not used again", detail);
         }
         let Call::Withdrawal { seq, .. } = plan.call else { return };
+        let other = self.daemons[d].planned.iter().find(|(n, s)| **s == seq && **n != plan.nonce);
+        if let Some((other, _)) = other {
+            let detail = format!("daemon {d}: withdrawal {seq} with {other} and {}", plan.nonce);
+            self.violate("submitter: a replacement keeps its nonce", detail);
+        }
         let known = *self.daemons[d].planned.entry(plan.nonce).or_insert(seq);
         if known != seq {
             let detail = format!("daemon {d}, nonce {}: {known} and {seq}", plan.nonce);

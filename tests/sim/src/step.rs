@@ -212,6 +212,10 @@ impl World<'_> {
             Event::State { seq, state: Some(ContractState::Requested), .. } => {
                 self.shown_unpaid.insert(*seq);
             }
+            // Given anew, they may be the same: the vault's signers may be the old ones again.
+            Event::Payout(PayoutEvent::Authorized { signatures, .. }) => {
+                self.daemons[d].refused.retain(|s| !signatures.contains(s));
+            }
             Event::Payout(PayoutEvent::NotBuilt { nonce, .. }) => {
                 self.daemons[d].planned.remove(nonce);
             }

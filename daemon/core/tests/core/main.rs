@@ -12,6 +12,7 @@ mod common;
 mod deposits;
 mod ledger_trouble;
 mod node_trouble;
+mod obstacles;
 mod payouts;
 mod records;
 mod restarts;

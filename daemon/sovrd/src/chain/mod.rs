@@ -2,6 +2,7 @@
 
 pub mod bindings;
 pub mod node;
+mod vault_now;
 pub mod wake;
 
 use crate::engine::Inbox;

@@ -76,8 +76,8 @@ pub struct Facts {
 /// A connection to one node.
 #[derive(Clone, Debug)]
 pub struct Node {
-    provider: DynProvider,
-    vault: Address,
+    pub(super) provider: DynProvider,
+    pub(super) vault: Address,
     finality: FinalityPolicy,
     timeout_ms: u64,
     endpoint: config::Endpoint,
@@ -98,7 +98,7 @@ impl Node {
         Ok(Self { provider, vault, finality, timeout_ms, endpoint })
     }
 
-    async fn within<T>(
+    pub(super) async fn within<T>(
         &self,
         read: impl Future<Output = Result<T, TransportError>>,
     ) -> Result<T, ReadError> {
@@ -163,15 +163,16 @@ impl Node {
         submitter: Option<Address>,
     ) -> Result<Head, ReadError> {
         let missing = |what: &str| ReadError::Missing(what.to_owned());
-        let (latest, base_fee) =
+        let (latest, _) =
             self.block(BlockNumberOrTag::Latest).await?.ok_or_else(|| missing("latest block"))?;
         let final_head = self.final_header(latest).await?;
         let at = final_head.block.hash;
-        let (genesis, anchor_header, last_seq, submitter) = tokio::try_join!(
+        let (genesis, anchor_header, last_seq, submitter, now) = tokio::try_join!(
             self.genesis(),
             self.header(anchor.0.into()),
             self.last_seq(at),
             self.submitter(submitter, at),
+            self.vault_now(),
         )?;
         Ok(Head {
             genesis,
@@ -179,7 +180,9 @@ impl Node {
             final_head,
             last_seq,
             anchor: anchor_header.map(|h| (h.block.number, h.block.hash)),
-            base_fee,
+            base_fee: now.base_fee,
+            tip: now.tip,
+            payouts_paused_until: now.payouts_paused_until,
             submitter,
         })
     }
