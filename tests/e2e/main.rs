@@ -7,6 +7,11 @@
 
 mod crash;
 mod flows;
+mod hostile;
+mod nodes;
+mod payouts;
 mod refusals;
+mod reorgs;
+mod table;
 mod tools;
 mod world;

@@ -9,6 +9,7 @@ use crate::{
     checkpoint::{Change, Checkpoint, Cursor, Persisted},
     command::{Command, Notice, Output},
     eip712::Domain,
+    endpoint::EndpointsConfig,
     event::{ContractState, Event, LedgerEvent},
     halt::Evidence,
     id::{Identity, Instance, InstanceKey},
@@ -39,6 +40,8 @@ pub struct Config {
     pub range_events_max: u64,
     /// How often a contradiction of the node must repeat before it counts.
     pub suspicions_max: u32,
+    /// The endpoints, and how many must agree.
+    pub endpoints: EndpointsConfig,
     /// Most events in one request to the ledger; smaller limits are learned.
     pub batch_max: usize,
     /// Operations waiting for the ledger above which no more are fetched.
@@ -163,9 +166,13 @@ impl Bridge {
         match event {
             Event::Tick | Event::Stop => {}
             Event::Wake => self.view.wake(),
-            Event::HeadFailed => self.view.on_head_failed(now),
-            Event::Head(head) => {
-                let finding = self.view.on_head(head, now);
+            Event::HeadFailed { endpoint, fault } => {
+                let finding = self.view.on_head_failed(endpoint, fault, now);
+                self.follow_view();
+                self.on_finding(finding, out);
+            }
+            Event::Head { endpoint, head } => {
+                let finding = self.view.on_head(endpoint, head, now);
                 self.follow_view();
                 self.on_finding(finding, out);
             }
@@ -175,10 +182,15 @@ impl Bridge {
                 self.follow_view();
                 self.on_finding(finding, out);
             }
-            Event::RangeFailed { request, too_large } => {
-                self.view.on_range_failed(request, too_large, now);
+            Event::RangeFailed { request, fault } => {
+                self.view.on_range_failed(request, fault, now);
             }
-            Event::State { seq, state, .. } => self.on_state(seq, state, now),
+            Event::State { endpoint, seq, state, .. } => {
+                if state != Some(ContractState::Requested) {
+                    self.view.on_state_failed(endpoint, now);
+                }
+                self.on_state(seq, state, now);
+            }
             Event::Ledger(event) => self.on_ledger(event, now, out),
             Event::Payout(event) => self.on_payout(event, now, out),
         }
@@ -485,6 +497,11 @@ impl Bridge {
         let crowded = self.book.len() >= self.config.open_withdrawals_max;
         let room = queued < self.config.queue_max && (queued == 0 || !crowded);
         out.commands.extend(self.view.poll(now, room).into_iter().map(Command::Chain));
+        let news = self.view.take_news().into_iter();
+        out.notices.extend(news.map(|(endpoint, reason)| match reason {
+            Some(reason) => Notice::EndpointSetAside { endpoint, reason },
+            None => Notice::EndpointBack { endpoint },
+        }));
     }
 
     /// The view may have gone back to what is proven: what was acknowledged beyond it was only read.
@@ -567,6 +584,7 @@ const fn view_config(config: &Config) -> ViewConfig {
         range_blocks_max: config.range_blocks_max,
         range_events_max: config.range_events_max,
         suspicions_max: config.suspicions_max,
+        endpoints: config.endpoints,
     }
 }
 

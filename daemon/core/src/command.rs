@@ -4,6 +4,7 @@ use crate::{
     account::NewAccount,
     block::{BlockNumber, BlockRef, Seq},
     checkpoint::Change,
+    endpoint::{EndpointId, Reason},
     halt::Evidence,
     id::TransferId,
     obstacle::Obstacle,
@@ -39,18 +40,24 @@ pub enum Command {
     Payout(PayoutCommand),
 }
 
-/// Reads of the chain; each is answered by one event.
+/// Reads of the chain; each goes to one endpoint and is answered by one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChainCommand {
     /// The newest heads, and the hash that the node has for `anchor` now.
     Poll {
+        /// Whom to ask.
+        endpoint: EndpointId,
         /// Our own last block.
         anchor: BlockNumber,
+        /// Speak of this final block instead of the newest one.
+        at: Option<BlockNumber>,
     },
     /// All vault logs of a range of final blocks.
     FetchRange(RangeRequest),
     /// The contract's state of one withdrawal, at one block named by its hash.
     ReadState {
+        /// Whom to ask.
+        endpoint: EndpointId,
         /// Which withdrawal.
         seq: Seq,
         /// Its id.
@@ -63,6 +70,8 @@ pub enum ChainCommand {
 /// A range of blocks to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RangeRequest {
+    /// Whom to ask: all of the answer comes from this endpoint.
+    pub endpoint: EndpointId,
     /// First block.
     pub from: BlockNumber,
     /// Last block, included.
@@ -240,6 +249,18 @@ pub enum Notice {
     LedgerBlocked {
         /// The number of the ledger.
         ledger: crate::asset::LedgerId,
+    },
+    /// An endpoint is set aside for a while.
+    EndpointSetAside {
+        /// Which.
+        endpoint: EndpointId,
+        /// Why.
+        reason: Reason,
+    },
+    /// An endpoint is in good standing again.
+    EndpointBack {
+        /// Which.
+        endpoint: EndpointId,
     },
     /// The node's answer does not fit; it is read again.
     Suspect(Evidence),

@@ -3,6 +3,7 @@
 use crate::{
     block::{BlockNumber, Header, Seq, UnixSeconds},
     command::{RangeRequest, RequestId},
+    endpoint::{EndpointId, ReadFault},
     id::{AccountId, TransferId},
     obstacle::Obstacle,
     transfer::{AccountResult, FoundTransfer, TransferResult},
@@ -22,20 +23,32 @@ pub enum Event {
     /// The process is about to end in order: write down what is acknowledged.
     Stop,
     /// Answer to a poll.
-    Head(Head),
-    /// A poll brought nothing usable; the adapter says why in its own log.
-    HeadFailed,
+    Head {
+        /// Whose answer.
+        endpoint: EndpointId,
+        /// The answer.
+        head: Head,
+    },
+    /// A poll brought nothing usable; the adapter says more in its own log.
+    HeadFailed {
+        /// Whose.
+        endpoint: EndpointId,
+        /// Why.
+        fault: ReadFault,
+    },
     /// Answer to a range request.
     Range(Range),
-    /// A range could not be read; `too_large` if the node wants a smaller one.
+    /// A range could not be read.
     RangeFailed {
         /// The request.
         request: RangeRequest,
-        /// The node's limit was met.
-        too_large: bool,
+        /// Why.
+        fault: ReadFault,
     },
     /// Answer to a state read.
     State {
+        /// Whose answer.
+        endpoint: EndpointId,
         /// Which withdrawal.
         seq: Seq,
         /// At which block.

@@ -78,6 +78,11 @@ pub enum Evidence {
         /// Their number.
         seq: Seq,
     },
+    /// Too few endpoints say the same.
+    NoAgreement {
+        /// About this block.
+        number: BlockNumber,
+    },
 }
 
 impl fmt::Display for Evidence {
@@ -116,6 +121,9 @@ impl fmt::Display for Evidence {
             }
             Self::EventReplaced { seq } => {
                 write!(f, "event {seq} is another one than was taken in as final")
+            }
+            Self::NoAgreement { number } => {
+                write!(f, "too few endpoints say the same about block {number}")
             }
         }
     }

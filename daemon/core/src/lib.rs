@@ -7,11 +7,12 @@
 //!
 //! To read it in order: what things are ([`amount`], [`block`], [`asset`], [`id`], [`account`],
 //! [`transfer`], [`vault_event`], [`eip712`]), what comes in and goes out ([`event`], [`command`]),
-//! how it is decided ([`chain_view`], [`plausible`], [`posting`], [`pipeline`], [`withdrawal`],
-//! [`submitter`], [`bridge`], its payouts in `payout`), what is kept ([`checkpoint`], [`driver`]),
-//! what must always hold ([`invariant`]).
+//! how it is decided ([`endpoint`], `agreement`, `range_check`, [`chain_view`], [`plausible`],
+//! [`posting`], [`pipeline`], [`withdrawal`], [`submitter`], [`bridge`], its payouts in `payout`),
+//! what is kept ([`checkpoint`], [`driver`]), what must always hold ([`invariant`]).
 
 pub mod account;
+mod agreement;
 pub mod amount;
 pub mod asset;
 pub mod block;
@@ -22,6 +23,7 @@ pub mod checkpoint;
 pub mod command;
 pub mod driver;
 pub mod eip712;
+pub mod endpoint;
 pub mod event;
 pub mod halt;
 pub mod id;
@@ -32,6 +34,7 @@ mod payout;
 mod pipeline;
 mod plausible;
 pub mod posting;
+mod range_check;
 pub mod status;
 pub mod submitter;
 pub mod transfer;

@@ -240,10 +240,11 @@ impl Bridge {
     /// block decides.
     fn expire(&mut self, head: &Head, out: &mut Output) {
         let block = head.final_head.block;
+        let endpoint = self.view.reader_at(block.number);
         for seq in self.book.expired(head.final_head.timestamp, self.book.room_to_read()) {
             let Some(id) = self.book.get(seq).map(|w| w.request.id) else { continue };
             self.book.set_work(seq, Work::Reading);
-            out.commands.push(Command::Chain(ChainCommand::ReadState { seq, id, block }));
+            out.commands.push(Command::Chain(ChainCommand::ReadState { endpoint, seq, id, block }));
         }
     }
 }

@@ -5,13 +5,14 @@ use crate::{
     block::{BlockNumber, Seq, UnixSeconds},
     bridge::Bridge,
     checkpoint::Cursor,
+    endpoint::{EndpointId, EndpointStatus, Reason},
     halt::Evidence,
     obstacle::Obstacle,
     withdrawal::Withdrawal,
 };
 use alloy_primitives::{Address, B256};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 /// A summary of the core.
 #[derive(Clone, Debug, Serialize)]
@@ -48,6 +49,11 @@ pub struct Summary {
     pub listings: Vec<Listing>,
     /// Ledgers that stopped.
     pub blocked_ledgers: Vec<LedgerId>,
+    /// What is being read again because it did not fit.
+    pub rereading: Vec<Rereading>,
+    /// How each endpoint stands; people see it with its address.
+    #[serde(skip)]
+    pub endpoints: Vec<EndpointStatus>,
     /// Why the bridge halted.
     pub halted: Option<Evidence>,
 }
@@ -62,6 +68,33 @@ pub struct SubmitterSummary {
     pub balance: u128,
     /// True while that is less than the configured line.
     pub is_low: bool,
+}
+
+/// Something that is read again, until it fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Rereading {
+    /// First block of the range; `None` for the final head.
+    pub from: Option<BlockNumber>,
+    /// Last block of the range.
+    pub to: Option<BlockNumber>,
+    /// How often it was read in vain.
+    pub attempt: u32,
+    /// Since when, milliseconds since 1970.
+    pub since_ms: u64,
+    /// Whose answer was the newest that did not fit.
+    pub endpoint: Option<EndpointId>,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+impl fmt::Display for Rereading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) => write!(f, "reading blocks {from} to {to} again")?,
+            _ => f.write_str("asking for the final head again")?,
+        }
+        write!(f, " after {} attempts: {}", self.attempt, self.reason)
+    }
 }
 
 impl Bridge {
@@ -92,6 +125,8 @@ impl Bridge {
             }),
             listings: self.listings.values().copied().collect(),
             blocked_ledgers: self.blocked.keys().copied().collect(),
+            rereading: self.view.rereading(),
+            endpoints: self.view.endpoints(),
             halted: self.halted,
         }
     }

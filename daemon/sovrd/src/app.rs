@@ -3,7 +3,7 @@
 
 use crate::{
     api::{self, Sources},
-    chain::{self, node::Node},
+    chain::{self, nodes::Nodes},
     config::{self, Config},
     engine::{self, Engine, Handles},
     exit::Failure,
@@ -18,6 +18,7 @@ use bridge_core::{
     block::{BlockNumber, BlockRef},
     bridge::{Bridge, CannotStart, Config as CoreConfig},
     checkpoint::Persisted,
+    endpoint::EndpointsConfig,
     id::{AccountId, Identity},
     submitter::SubmitterConfig,
 };
@@ -49,13 +50,13 @@ const WORK_BACKOFF_LONGEST_MS: u64 = 300_000;
 pub async fn run(config: Config) -> Result<(), Failure> {
     let store = SledStore::open(&config.store).map_err(store_failure)?;
     let persisted = store.load().map_err(store_failure)?;
-    let node = Node::new(&config.chain)
+    let nodes = Nodes::new(&config.chain)
         .map_err(|e| Failure::configuration(format!("chain.rpc_url: {e}")))?;
     let listener = TcpListener::bind(config.listen).await.map_err(|e| {
         Failure::configuration(format!("api.listen {}: {e}; use a free port", config.listen))
     })?;
-    let vault = identity::of_vault(&node, &config.chain).await?;
-    let payouts = open_payouts(&config, &vault, &node)?;
+    let vault = identity::of_vault(&nodes, &config.chain).await?;
+    let payouts = open_payouts(&config, &vault, &nodes)?;
     if let Some(payouts) = &payouts {
         payouts.refuse_nonsense().await?;
     }
@@ -68,7 +69,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let bridge = build_core(&config, &vault, address, persisted)?;
     let (engine, handles) = Engine::new(bridge, store, metrics.clone());
     let sources = Sources {
-        node: node.clone(),
+        nodes: nodes.clone(),
         ledger: ledger.clone(),
         inbox: handles.inbox.clone(),
         summary: handles.summary.clone(),
@@ -76,14 +77,14 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         chain: Arc::new(config.chain.clone()),
         instance: vault.instance,
     };
-    let parts = Parts { config, vault, node, payouts, ledger, metrics };
+    let parts = Parts { config, vault, nodes, payouts, ledger, metrics };
     supervise(engine, handles, parts, listener, sources).await
 }
 
 struct Parts {
     config: Config,
     vault: Vault,
-    node: Node,
+    nodes: Nodes,
     payouts: Option<Payouts>,
     ledger: Arc<Ledger>,
     metrics: Arc<Metrics>,
@@ -107,7 +108,7 @@ async fn supervise(
 
     let mut tasks = JoinSet::new();
     let address = parts.payouts.as_ref().map(|p| p.submitter.address());
-    tasks.spawn(chain::run(parts.node, address, orders.chain, inbox.clone()));
+    tasks.spawn(chain::run(parts.nodes, address, orders.chain, inbox.clone()));
     let ledger = parts.ledger;
     tasks.spawn(ledger::run(ledger.clone(), parts.metrics, orders.ledger, inbox.clone()));
     tasks.spawn(ledger.heartbeat(sentinel(&parts.vault)));
@@ -155,12 +156,23 @@ fn build_core(
         poll_interval_ms: config.chain.poll_interval_ms,
         range_blocks_max: config.chain.range_blocks_max,
         suspicions_max: config.chain.suspicions_max,
+        endpoints: endpoints(&config.chain),
         batch_max: config.ledger.batch_max,
         submitter: config.payouts.as_ref().zip(address).map(submitter),
         ..core_defaults()
     };
     Bridge::new(core, persisted)
         .map_err(|e: CannotStart| Failure::configuration(format!("store: {e}")))
+}
+
+fn endpoints(chain: &config::Chain) -> EndpointsConfig {
+    EndpointsConfig {
+        // The configuration has at most eight.
+        count: u8::try_from(chain.endpoints.len()).unwrap_or(u8::MAX),
+        quorum: chain.quorum,
+        lag_max_ms: chain.lag_max_ms,
+        set_aside_longest_ms: chain.set_aside_max_ms,
+    }
 }
 
 fn submitter((payouts, address): (&config::Payouts, Address)) -> SubmitterConfig {
@@ -191,6 +203,7 @@ pub fn core_defaults() -> CoreConfig {
         range_blocks_max: 5_000,
         range_events_max: RANGE_EVENTS_MAX,
         suspicions_max: 5,
+        endpoints: EndpointsConfig::default(),
         batch_max: 8_189,
         queue_max: QUEUE_MAX,
         open_withdrawals_max: OPEN_WITHDRAWALS_MAX,
@@ -201,7 +214,7 @@ pub fn core_defaults() -> CoreConfig {
     }
 }
 
-fn open_payouts(config: &Config, vault: &Vault, node: &Node) -> Result<Option<Payouts>, Failure> {
+fn open_payouts(config: &Config, vault: &Vault, nodes: &Nodes) -> Result<Option<Payouts>, Failure> {
     let Some(payouts) = &config.payouts else { return Ok(None) };
     let chain_id = vault.identity.chain_id;
     let signer = keys::open("signer", &payouts.signer, chain_id)?;
@@ -213,7 +226,7 @@ fn open_payouts(config: &Config, vault: &Vault, node: &Node) -> Result<Option<Pa
         chain_id,
         vault: vault.identity.vault,
         gas_limit: payouts.gas_limit,
-        node: node.clone(),
+        nodes: nodes.clone(),
     }))
 }
 

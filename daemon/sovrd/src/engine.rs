@@ -258,6 +258,10 @@ fn tell(notice: &Notice) {
         Notice::LedgerBlocked { ledger } => {
             error!(%ledger, "this ledger cannot be served and waits; mend the cause and restart");
         }
+        Notice::EndpointSetAside { endpoint, reason } => {
+            warn!(%endpoint, %reason, "an endpoint is set aside");
+        }
+        Notice::EndpointBack { endpoint } => info!(%endpoint, "an endpoint is back"),
         Notice::Suspect(evidence) => warn!(%evidence, "the node contradicts itself; reading again"),
         Notice::Halted(evidence) => {
             error!(%evidence, "HALTED: nothing is written or signed any more; reads go on");

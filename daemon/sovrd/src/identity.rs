@@ -1,7 +1,11 @@
 //! Who we are: the checks between configuration, node, store and ledger before anything runs.
 
 use crate::{
-    chain::node::{Facts, Node, ReadError},
+    chain::{
+        error::ReadError,
+        node::{Facts, Node},
+        nodes::Nodes,
+    },
     config::{self, Config},
     exit::Failure,
     ledger::client::Ledger,
@@ -41,9 +45,9 @@ pub struct Vault {
 ///
 /// # Errors
 /// Transient if the node does not answer in time, configuration if it is another chain or vault.
-pub async fn of_vault(node: &Node, chain: &config::Chain) -> Result<Vault, Failure> {
-    let facts = first_answer(node, chain).await?;
-    check_chain(&facts, chain)?;
+pub async fn of_vault(nodes: &Nodes, chain: &config::Chain) -> Result<Vault, Failure> {
+    let (facts, node) = first_answer(nodes, chain).await?;
+    check_chain(&facts, node, chain)?;
     let code_hash = check_code(&facts, chain)?;
     let deploy = facts.deploy.ok_or_else(|| {
         Failure::configuration(format!(
@@ -68,17 +72,21 @@ pub async fn of_vault(node: &Node, chain: &config::Chain) -> Result<Vault, Failu
     Ok(Vault { identity, origin, instance })
 }
 
-async fn first_answer(node: &Node, chain: &config::Chain) -> Result<Facts, Failure> {
+async fn first_answer<'a>(
+    nodes: &'a Nodes,
+    chain: &config::Chain,
+) -> Result<(Facts, &'a Node), Failure> {
     let deadline = Instant::now() + NODE_DEADLINE;
     let mut pauses = retry::pauses(LONGEST_PAUSE);
     loop {
-        match node.facts(chain.deploy_block).await {
-            Ok(facts) => return Ok(facts),
+        match nodes.facts(chain.deploy_block).await {
+            Ok(found) => return Ok(found),
             Err(error) if Instant::now() >= deadline => {
+                let all: Vec<String> = chain.endpoints.iter().map(ToString::to_string).collect();
                 return Err(Failure::transient(format!(
                     "the node at {} did not answer within {} s: {error}; start it, or correct \
-                     chain.rpc_url",
-                    chain.rpc_url,
+                     chain.rpc_url and chain.fallback_urls",
+                    all.join(", "),
                     NODE_DEADLINE.as_secs()
                 )));
             }
@@ -88,13 +96,15 @@ async fn first_answer(node: &Node, chain: &config::Chain) -> Result<Facts, Failu
     }
 }
 
-fn check_chain(facts: &Facts, chain: &config::Chain) -> Result<(), Failure> {
+fn check_chain(facts: &Facts, node: &Node, chain: &config::Chain) -> Result<(), Failure> {
     if facts.chain_id == chain.chain_id {
         return Ok(());
     }
     Err(Failure::configuration(format!(
         "chain.chain_id is {}, the node at {} serves chain {}: correct one of them",
-        chain.chain_id, chain.rpc_url, facts.chain_id
+        chain.chain_id,
+        node.endpoint(),
+        facts.chain_id
     )))
 }
 

@@ -2,10 +2,9 @@
 
 use bridge_core::{command::Notice, obstacle::Obstacle, status::Summary};
 use prometheus_client::{
-    encoding::EncodeLabelSet,
-    encoding::text::encode,
+    encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::Registry,
+    registry::{Metric, Registry},
 };
 
 /// All metrics of the daemon.
@@ -39,6 +38,16 @@ pub struct Metrics {
     blocked_ledgers: Gauge,
     up_to_date: Gauge,
     halted: Gauge,
+    rereading: Gauge,
+    endpoint_set_aside: Family<Endpoint, Gauge>,
+    endpoint_final_block: Family<Endpoint, Gauge>,
+    endpoint_faults: Family<Endpoint, Gauge>,
+}
+
+/// The label of an endpoint: its place in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Endpoint {
+    endpoint: u8,
 }
 
 /// Why nothing was sent: an [`Obstacle`]'s name.
@@ -103,6 +112,10 @@ impl Metrics {
             blocked_ledgers: gauge(r, "blocked_ledgers", "Ledgers that cannot be served"),
             up_to_date: gauge(r, "up_to_date", "1 if everything final is in the ledger"),
             halted: gauge(r, "halted", "1 after a contradiction"),
+            rereading: gauge(r, "rereading", "Reads in vain of what is being read again"),
+            endpoint_set_aside: family(r, "endpoint_set_aside", "1 while it is set aside"),
+            endpoint_final_block: family(r, "endpoint_final_block", "Its newest final block"),
+            endpoint_faults: family(r, "endpoint_faults", "Reads that failed or did not fit"),
             registry,
         }
     }
@@ -134,6 +147,17 @@ impl Metrics {
         }
         set(&self.payouts_paused, u64::from(summary.payouts_paused_until.is_some()));
         set(&self.halted, u64::from(summary.halted.is_some()));
+        let attempts = summary.rereading.iter().map(|r| r.attempt).max();
+        set(&self.rereading, u64::from(attempts.unwrap_or_default()));
+        for one in &summary.endpoints {
+            let of = Endpoint { endpoint: one.endpoint.0 };
+            let family = |family: &Family<Endpoint, Gauge>, value| {
+                set(&family.get_or_create(&of), value);
+            };
+            family(&self.endpoint_set_aside, u64::from(one.set_aside.is_some()));
+            family(&self.endpoint_final_block, one.final_block.unwrap_or_default().0);
+            family(&self.endpoint_faults, one.faults);
+        }
     }
 
     /// Counts a notice of the core.
@@ -168,6 +192,8 @@ impl Metrics {
             | Notice::SubmitterChanged { .. }
             | Notice::SubmitterLow { .. }
             | Notice::SubmitterFilled { .. }
+            | Notice::EndpointSetAside { .. }
+            | Notice::EndpointBack { .. }
             | Notice::Halted(_) => {}
         }
     }
@@ -205,21 +231,19 @@ fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter {
     metric
 }
 
-fn family<M: Clone + Default + std::fmt::Debug>(
-    registry: &mut Registry,
-    name: &str,
-    help: &str,
-) -> Family<HeldLabels, M>
-where
-    Family<HeldLabels, M>: prometheus_client::registry::Metric,
-{
-    let metric = Family::<HeldLabels, M>::default();
+fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+    let metric = Gauge::default();
     registry.register(name, help, metric.clone());
     metric
 }
 
-fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
-    let metric = Gauge::default();
+fn family<L, M>(registry: &mut Registry, name: &str, help: &str) -> Family<L, M>
+where
+    L: Clone + std::hash::Hash + Eq,
+    M: Default,
+    Family<L, M>: Metric,
+{
+    let metric = Family::<L, M>::default();
     registry.register(name, help, metric.clone());
     metric
 }

@@ -15,6 +15,7 @@ use bridge_core::{
     asset::Listing,
     block::{BlockNumber, BlockRef},
     command::RangeRequest,
+    endpoint::EndpointId,
     id::{Identity, Instance},
     posting::{self, Credit},
     vault_event::{VaultEvent, VaultLog},
@@ -29,7 +30,7 @@ use harness::{
     wallet::Wallet,
 };
 use sovrd::{
-    chain::{self, node::Node},
+    chain::{self, node::Node, nodes::Nodes},
     config,
     ledger::client::Ledger,
     metrics::Metrics,
@@ -148,10 +149,10 @@ fn node_config(world: &World) -> config::Chain {
 
 fn bridge(world: &World) -> Result<Duration> {
     let server = machine::full_server()?;
-    let node = Node::new(&node_config(world))?;
+    let nodes = Nodes::new(&node_config(world))?;
     let start = Start { identity: world.identity, origin: world.origin };
     machine::run(&server, start, world.last_seq, |orders, inbox| {
-        chain::run(node, None, orders, inbox)
+        chain::run(nodes, None, orders, inbox)
     })
 }
 
@@ -163,7 +164,8 @@ fn bare_loop(world: &World, range: u64) -> Result<Duration> {
     let took = runtime.block_on(async {
         let ledger = Ledger::new(&machine::ledger_config(&server)?, Arc::new(Metrics::new()))?;
         let instance = world.identity.key().instance().context("instance 0")?;
-        let node = Node::new(&node_config(world))?;
+        let nodes = Nodes::new(&node_config(world))?;
+        let node = nodes.get(EndpointId(0)).cloned().context("no endpoint")?;
         let began = Instant::now();
         let (send, mut ready) = mpsc::channel(2);
         let fetcher =
@@ -192,8 +194,13 @@ async fn fetch(
     while from <= last {
         let to = (from + range - 1).min(last);
         let (from_block, to_block) = (BlockNumber(from), BlockNumber(to));
-        let request =
-            RangeRequest { from: from_block, to: to_block, all_headers: false, attempt: 0 };
+        let request = RangeRequest {
+            endpoint: EndpointId(0),
+            from: from_block,
+            to: to_block,
+            all_headers: false,
+            attempt: 0,
+        };
         send.send(node.range(request).await?.logs).await?;
         from = to + 1;
     }

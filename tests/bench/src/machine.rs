@@ -61,7 +61,11 @@ pub(crate) struct Start {
 /// Chain settings of a benchmark.
 pub(crate) fn chain_config(rpc_url: String, vault: Address, code: B256) -> config::Chain {
     config::Chain {
-        rpc_url: config::Endpoint::new(rpc_url),
+        endpoints: vec![config::Endpoint::new(rpc_url)],
+        quorum: 1,
+        lag_max_ms: 30_000,
+        set_aside_max_ms: 60_000,
+        answer_bytes_max: 1 << 30,
         ws_url: None,
         chain_id: 31_337,
         vault,

@@ -117,7 +117,9 @@ fn log(block: u64, log_index: u32, seq: u64, event: VaultEvent) -> VaultLog {
 async fn tell(story: Arc<Story>, mut orders: mpsc::Receiver<ChainCommand>, inbox: Inbox) {
     while let Some(order) = orders.recv().await {
         match order {
-            ChainCommand::Poll { anchor } => inbox.send(Event::Head(story.head(anchor))).await,
+            ChainCommand::Poll { endpoint, anchor, .. } => {
+                inbox.send(Event::Head { endpoint, head: story.head(anchor) }).await;
+            }
             ChainCommand::FetchRange(request) => {
                 inbox.send(Event::Range(story.range(request))).await;
             }

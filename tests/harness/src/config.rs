@@ -32,6 +32,8 @@ pub struct DaemonConfig {
 #[allow(missing_docs)]
 pub struct Chain {
     pub rpc_url: String,
+    pub fallback_urls: Vec<String>,
+    pub quorum: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ws_url: Option<String>,
     pub chain_id: u64,
@@ -41,6 +43,16 @@ pub struct Chain {
     pub finality: String,
     pub confirmations: u64,
     pub poll_interval_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpc_timeout_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_max_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_aside_max_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer_bytes_max: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range_blocks_max: Option<u64>,
 }
 
 /// `[ledger]`
@@ -115,6 +127,8 @@ impl DaemonConfig {
         Ok(Self {
             chain: Chain {
                 rpc_url: parts.rpc_url.to_owned(),
+                fallback_urls: vec![],
+                quorum: 1,
                 ws_url: parts.ws_url.map(str::to_owned),
                 chain_id: deployment.chain_id,
                 vault: deployment.vault,
@@ -123,6 +137,11 @@ impl DaemonConfig {
                 finality: "confirmations".into(),
                 confirmations: 1,
                 poll_interval_ms: 200,
+                rpc_timeout_ms: None,
+                lag_max_ms: None,
+                set_aside_max_ms: None,
+                answer_bytes_max: None,
+                range_blocks_max: None,
             },
             ledger: Ledger {
                 cluster_id: parts.cluster_id.to_string(),

@@ -15,6 +15,7 @@ pub mod keys;
 pub mod paths;
 pub mod port;
 pub mod process;
+pub mod proxy;
 pub mod rpc;
 pub mod servers;
 pub mod solidity;

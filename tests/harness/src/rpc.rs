@@ -98,7 +98,16 @@ impl Rpc {
     /// # Errors
     /// As for [`Rpc::call`].
     pub fn reorg(&self, depth: u64) -> Result<()> {
-        self.call("anvil_reorg", &json!([depth, []])).map(drop)
+        self.reorg_with(depth, &json!([]))
+    }
+
+    /// Replaces the newest `depth` blocks by others that hold these transactions: pairs of raw bytes
+    /// and the number of the new block, from 0 (Anvil).
+    ///
+    /// # Errors
+    /// As for [`Rpc::call`].
+    pub fn reorg_with(&self, depth: u64, transactions: &Value) -> Result<()> {
+        self.call("anvil_reorg", &json!([depth, transactions])).map(drop)
     }
 
     /// Moves the node's clock forward; it shows in the next block (Anvil and Hardhat).

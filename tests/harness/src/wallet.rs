@@ -24,6 +24,7 @@ pub struct Wallet {
     signer: PrivateKeySigner,
     chain_id: u64,
     gas_limit: u64,
+    tip: u128,
 }
 
 impl Wallet {
@@ -33,13 +34,20 @@ impl Wallet {
     /// When the node does not tell its chain id.
     pub fn new(rpc: &Rpc, signer: PrivateKeySigner) -> Result<Self> {
         let chain_id = rpc.chain_id()?;
-        Ok(Self { rpc: rpc.clone(), signer, chain_id, gas_limit: GAS_LIMIT })
+        Ok(Self { rpc: rpc.clone(), signer, chain_id, gas_limit: GAS_LIMIT, tip: TIP })
     }
 
     /// The same wallet with another gas limit for what it sends.
     #[must_use]
     pub const fn with_gas_limit(mut self, gas_limit: u64) -> Self {
         self.gas_limit = gas_limit;
+        self
+    }
+
+    /// The same wallet with another tip, wei for one unit of gas: a higher one is mined first.
+    #[must_use]
+    pub const fn with_tip(mut self, tip: u128) -> Self {
+        self.tip = tip;
         self
     }
 
@@ -65,7 +73,7 @@ impl Wallet {
             nonce: self.nonce()?,
             gas_limit: self.gas_limit,
             max_fee_per_gas: MAX_FEE,
-            max_priority_fee_per_gas: TIP,
+            max_priority_fee_per_gas: self.tip,
             to: to.map_or(TxKind::Create, TxKind::Call),
             value: U256::from(value),
             access_list: AccessList::default(),

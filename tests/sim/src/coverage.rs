@@ -56,6 +56,10 @@ named! {
         Restarted = "restart",
         /// A ledger that cannot be served stopped.
         Blocked = "ledger blocked",
+        /// An endpoint was set aside.
+        SetAside = "endpoint set aside",
+        /// An endpoint came back.
+        Back = "endpoint back",
         /// The daemon halted.
         Halted = "halted",
     }

@@ -50,6 +50,10 @@ named! {
         Slow = "slow",
         /// The node's limit on ranges.
         RangeLimit = "range-limit",
+        /// An endpoint that does not answer for a while.
+        EndpointDown = "endpoint-down",
+        /// One of three endpoints tells an invented story all the time, where two must agree.
+        Liar = "liar",
         /// A ledger request executed, its answer lost.
         LostReply = "lost-reply",
         /// A request given up on executes much later, after others.

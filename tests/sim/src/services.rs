@@ -9,36 +9,68 @@ use crate::{
 use bridge_core::{
     block::BlockNumber,
     command::{ChainCommand, LedgerCommand, RangeRequest, RequestId},
+    endpoint::ReadFault,
     event::{Event, Head, LedgerEvent, Range},
 };
 
+/// Why reads fail.
+const FAULTS: [ReadFault; 5] = [
+    ReadFault::RateLimited,
+    ReadFault::Timeout,
+    ReadFault::Unreachable,
+    ReadFault::Refused,
+    ReadFault::Unusable,
+];
 /// How long an adapter waits for the ledger, milliseconds.
 const REPLY_TIMEOUT_MS: u64 = 250;
 
 impl World<'_> {
     pub(crate) fn ask_node(&mut self, d: usize, command: ChainCommand) {
-        let failed = self.roll(Fault::NodeError, 80);
+        let endpoint = match command {
+            ChainCommand::Poll { endpoint, .. } | ChainCommand::ReadState { endpoint, .. } => {
+                endpoint
+            }
+            ChainCommand::FetchRange(request) => request.endpoint,
+        };
+        let e = usize::from(endpoint.0);
+        let failed = self.roll(Fault::NodeError, 80) || self.endpoints[e].is_down;
+        if self.endpoints[e].is_down {
+            self.happened(Fault::EndpointDown);
+        }
+        if self.endpoints[e].invents_at.is_some() {
+            self.happened(Fault::Liar);
+        }
+        let fault = *self.chances.fault.pick(&FAULTS);
         let event = match command {
-            ChainCommand::Poll { anchor } => match self.poll(d, anchor) {
-                Some(head) if !failed => Event::Head(head),
-                Some(_) | None => Event::HeadFailed,
+            ChainCommand::Poll { anchor, at, .. } => match self.poll(d, e, anchor, at) {
+                Some(head) if !failed => Event::Head { endpoint, head },
+                Some(_) | None => Event::HeadFailed { endpoint, fault },
             },
-            ChainCommand::FetchRange(request) => self.fetch(request, failed),
-            ChainCommand::ReadState { seq, id, block } => {
-                let state = self.nodes.state(&self.chain, &mut self.chances.chain, id, block);
+            ChainCommand::FetchRange(request) if failed => Event::RangeFailed { request, fault },
+            ChainCommand::FetchRange(request) => self.fetch(e, request),
+            ChainCommand::ReadState { seq, id, block, .. } => {
+                let node = &self.endpoints[e];
+                let state = node.state(&self.chain, &mut self.chances.chain, id, block);
                 let state = if self.roll(Fault::Lie, 60) {
                     Some(bridge_core::event::ContractState::None)
                 } else {
                     state.filter(|_| !failed)
                 };
-                Event::State { seq, block: block.number, state }
+                Event::State { endpoint, seq, block: block.number, state }
             }
         };
         self.answer(d, 40, event);
     }
 
-    fn poll(&mut self, d: usize, anchor: BlockNumber) -> Option<Head> {
-        let mut head = self.nodes.poll(&self.chain, &mut self.chances.chain, anchor)?;
+    fn poll(
+        &mut self,
+        d: usize,
+        e: usize,
+        anchor: BlockNumber,
+        at: Option<BlockNumber>,
+    ) -> Option<Head> {
+        let node = &self.endpoints[e];
+        let mut head = node.poll(&self.chain, &mut self.chances.chain, anchor, at)?;
         // A lie must not persist: that would be a contradiction.
         let may_lie = self.daemons[d].lies == 0;
         if may_lie && self.roll(Fault::Lie, 40) {
@@ -73,18 +105,21 @@ impl World<'_> {
         }
     }
 
-    fn fetch(&mut self, request: RangeRequest, failed: bool) -> Event {
+    fn fetch(&mut self, e: usize, request: RangeRequest) -> Event {
         let blocks = request.to.0 - request.from.0 + 1;
-        if blocks > self.range_limit {
+        let node = &self.endpoints[e];
+        if blocks > node.range_limit {
             self.happened(Fault::RangeLimit);
-            return Event::RangeFailed { request, too_large: true };
+            // Not every node says that this is why.
+            let fault = *self.chances.fault.pick(&[ReadFault::TooLarge, ReadFault::Refused]);
+            return Event::RangeFailed { request, fault };
         }
-        match self.nodes.range(&self.chain, &mut self.chances.chain, request) {
-            Some(mut range) if !failed => {
+        match node.range(&self.chain, &mut self.chances.chain, request) {
+            Some(mut range) => {
                 self.spoil(&mut range);
                 Event::Range(range)
             }
-            Some(_) | None => Event::RangeFailed { request, too_large: false },
+            None => Event::RangeFailed { request, fault: ReadFault::Missing },
         }
     }
 

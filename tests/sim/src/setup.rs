@@ -1,7 +1,7 @@
 //! What a seed decides before anything happens.
 
 use crate::{
-    chain::{Chain, vault::Rules},
+    chain::{Chain, node::Endpoint, vault::Rules},
     fault::{Fault, FaultSet},
     rng::{Rng, hash},
     users,
@@ -15,6 +15,7 @@ use bridge_core::{
     block::BlockRef,
     bridge::Config,
     eip712::Domain,
+    endpoint::EndpointsConfig,
     id::{Identity, Instance},
     submitter::SubmitterConfig,
 };
@@ -68,6 +69,9 @@ pub(crate) fn config(rng: &mut Rng, chain: &Chain) -> (Config, Instance) {
         deploy_block_hash: hash(3, 4),
     };
     let instance = identity.key().instance();
+    let (count, quorum) = *rng.pick(&[(1, 1), (1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 2)]);
+    let endpoints =
+        EndpointsConfig { count, quorum, lag_max_ms: 1_500, set_aside_longest_ms: 2_000 };
     let config = Config {
         identity,
         origin: BlockRef { number: origin.number, hash: origin.hash },
@@ -75,6 +79,7 @@ pub(crate) fn config(rng: &mut Rng, chain: &Chain) -> (Config, Instance) {
         range_blocks_max: *rng.pick(&[1, 3, 8, 64]),
         range_events_max: *rng.pick(&[2, 8, 100]),
         suspicions_max: 3,
+        endpoints,
         batch_max: *rng.pick(&[2, 5, 16, 253]),
         queue_max: *rng.pick(&[4, 16, 1_000]),
         open_withdrawals_max: *rng.pick(&[3, 8, 1_000, 1_000]),
@@ -94,6 +99,24 @@ pub(crate) fn config(rng: &mut Rng, chain: &Chain) -> (Config, Instance) {
     (config, instance.unwrap_or_else(|| unreachable!("one key in 2^32 has no instance")))
 }
 
+/// What the daemons' endpoints are like. One may lie for good where two of three must agree.
+pub(crate) fn endpoints(
+    rng: &mut Rng,
+    chain: &Chain,
+    config: &Config,
+    faults: FaultSet,
+) -> Vec<Endpoint> {
+    let mut list: Vec<_> = (0..config.endpoints.count).map(|_| Endpoint::new(chain)).collect();
+    if faults.has(Fault::RangeLimit) {
+        list.iter_mut().for_each(|e| e.range_limit = *rng.pick(&[1, 2, 5, 40]));
+    }
+    if faults.has(Fault::Liar) && config.endpoints.count > 2 && config.endpoints.quorum > 1 {
+        let liar = rng.index(list.len());
+        list[liar].invents_at = Some(rng.between(EMPTY_BLOCKS + 1, EMPTY_BLOCKS + 20));
+    }
+    list
+}
+
 impl World<'_> {
     /// The world as the first daemon finds it.
     pub(crate) fn prepare(&mut self, rng: &mut Rng) {
@@ -103,9 +126,6 @@ impl World<'_> {
         if self.faults.has(Fault::BatchLimit) {
             self.ledger_limit = *rng.pick(&[5, 6, 9]);
             self.happened(Fault::BatchLimit);
-        }
-        if self.faults.has(Fault::RangeLimit) {
-            self.range_limit = *rng.pick(&[1, 2, 5]);
         }
         self.take_accounts(rng);
         self.list_tokens(rng);

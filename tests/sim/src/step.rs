@@ -269,6 +269,8 @@ impl World<'_> {
                     self.violate("halting: only a contradiction that persists halts", detail);
                 }
             }
+            Notice::EndpointSetAside { .. } => self.moved(Transition::SetAside),
+            Notice::EndpointBack { .. } => self.moved(Transition::Back),
             Notice::DepositsPosted { .. }
             | Notice::DepositReincluded { .. }
             | Notice::WithdrawalReserved { .. }

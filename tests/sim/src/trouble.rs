@@ -1,7 +1,7 @@
 //! Trouble that comes by itself, and its end.
 
 use crate::{
-    chain::{node::Nodes, vault::Call},
+    chain::{node::Endpoint, vault::Call},
     daemon::Daemon,
     disk::CommitFate,
     fault::Fault,
@@ -59,10 +59,12 @@ impl World<'_> {
     }
 
     fn sync_nodes(&mut self) {
-        let lags = [self.roll(Fault::Lag, 350), self.roll(Fault::TwoNodes, 500)];
-        for (branch, lags) in self.nodes.branches.iter_mut().zip(lags) {
-            if !lags {
-                *branch = Rc::clone(&self.chain.main);
+        for e in 0..self.endpoints.len() {
+            let lags = [self.roll(Fault::Lag, 350), self.roll(Fault::TwoNodes, 500)];
+            for (branch, lags) in self.endpoints[e].branches.iter_mut().zip(lags) {
+                if !lags {
+                    *branch = Rc::clone(&self.chain.main);
+                }
             }
         }
     }
@@ -91,7 +93,12 @@ impl World<'_> {
     }
 
     fn trouble_of_the_chain(&mut self) {
-        self.nodes.mixed = self.roll(Fault::TwoNodes, 500);
+        for e in 0..self.endpoints.len() {
+            self.endpoints[e].mixed = self.roll(Fault::TwoNodes, 500);
+            let was_down = self.endpoints[e].is_down;
+            let per_mille = if was_down { 800 } else { 60 };
+            self.endpoints[e].is_down = self.roll(Fault::EndpointDown, per_mille);
+        }
         let room = self.chain.height() - self.truth.height;
         if room > 0 && self.roll(Fault::Reorg, 70) {
             let depth = self.chances.fault.between(1, room);
@@ -185,7 +192,11 @@ impl World<'_> {
     /// No more trouble, but for what is on its way already; or the one contradiction that must halt.
     pub(crate) fn heal(&mut self) {
         self.tell(|| "no more trouble".to_owned());
-        self.nodes = Nodes::new(&self.chain);
+        for endpoint in &mut self.endpoints {
+            // One that lies goes on: the others are enough.
+            let Endpoint { invents_at, range_limit, .. } = *endpoint;
+            *endpoint = Endpoint { invents_at, range_limit, ..Endpoint::new(&self.chain) };
+        }
         self.chain.base_fee = 100;
         // Whatever is in the pool is mined: nobody's transaction waits for ever.
         for d in 0..self.daemons.len() {

@@ -1,7 +1,7 @@
 //! The world of one seed: who acts when. Everything happens in one thread, in the order of a queue.
 
 use crate::{
-    chain::{Chain, node::Nodes},
+    chain::{Chain, node::Endpoint},
     coverage::{Coverage, Transition},
     daemon::Daemon,
     fault::{Fault, FaultSet},
@@ -121,10 +121,9 @@ pub struct World<'a> {
     queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
     actions: Vec<Option<Action>>,
     pub(crate) chain: Chain,
-    pub(crate) nodes: Nodes,
+    pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) ledger: Ledger,
     pub(crate) ledger_limit: usize,
-    pub(crate) range_limit: u64,
     pub(crate) daemons: Vec<Daemon>,
     pub(crate) flights: Vec<Flight>,
     pub(crate) truth: Truth,
@@ -152,8 +151,8 @@ impl<'a> World<'a> {
         let mut setup = Rng::new(options.seed, 0);
         let faults = setup::faults(&mut setup).and(options.allowed);
         let chain = setup::chain(&mut setup, options.seed, faults);
-        let nodes = Nodes::new(&chain);
         let (config, instance) = setup::config(&mut setup, &chain);
+        let endpoints = setup::endpoints(&mut setup, &chain, &config, faults);
         let truth = Truth::new(&chain);
         let stream = |purpose| Rng::new(options.seed, purpose);
         let mut world = Self {
@@ -170,10 +169,9 @@ impl<'a> World<'a> {
             now: 0,
             queue: BinaryHeap::new(),
             actions: Vec::new(),
-            nodes,
+            endpoints,
             ledger: Ledger::default(),
             ledger_limit: usize::MAX,
-            range_limit: u64::MAX,
             daemons: vec![Daemon::new(config)],
             flights: Vec::new(),
             truth,

@@ -10,6 +10,7 @@
 
 mod common;
 mod deposits;
+mod endpoints;
 mod ledger_trouble;
 mod node_trouble;
 mod obstacles;

@@ -6,6 +6,7 @@ use bridge_core::{
     amount::TokenAmount,
     block::{BlockNumber, Seq},
     command::{ChainCommand, Command, Notice},
+    endpoint::ReadFault,
     event::{Event, Head, Range},
     halt::Evidence,
     vault_event::VaultEvent,
@@ -46,7 +47,7 @@ fn lie_about_the_head(story: &mut Story, lie: impl FnOnce(&mut Head)) {
     let anchor = story.run_until(poll);
     let mut head = story.chain.head(anchor);
     lie(&mut head);
-    story.apply(Event::Head(head));
+    story.apply(Event::Head { endpoint: FIRST, head });
 }
 
 fn suspected(story: &Story) -> bool {
@@ -107,14 +108,14 @@ fn a_missing_header_is_read_again() {
 fn a_range_that_failed_is_asked_again_and_smaller_if_it_was_too_large() {
     let mut story = behind();
     let request = story.run_until(fetch);
-    story.apply(Event::RangeFailed { request, too_large: false });
+    story.apply(Event::RangeFailed { request, fault: ReadFault::Refused });
     let same = story.run_until(fetch);
     assert_eq!((same.from, same.to, same.attempt), (request.from, request.to, 1));
     for _ in 0..10 {
-        story.apply(Event::RangeFailed { request: same, too_large: true });
+        story.apply(Event::RangeFailed { request: same, fault: ReadFault::TooLarge });
         story.pass(10_000);
         let again = story.run_until(fetch);
-        story.apply(Event::RangeFailed { request: again, too_large: true });
+        story.apply(Event::RangeFailed { request: again, fault: ReadFault::TooLarge });
         story.pass(10_000);
         if again.from == again.to {
             story.run();
@@ -351,7 +352,7 @@ fn a_height_that_does_not_exist_does_not_outlast_the_truth() {
         while let Some(order) = story.orders.pop_front() {
             match fetch(&order) {
                 Some(request) if request.to > story.chain.tip().block.number => {
-                    story.apply(Event::RangeFailed { request, too_large: false });
+                    story.apply(Event::RangeFailed { request, fault: ReadFault::Refused });
                 }
                 _ => story.answer(order),
             }

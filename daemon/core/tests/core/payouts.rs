@@ -278,11 +278,11 @@ fn nothing_is_submitted_past_the_deadline() {
     story.chain.mine_seconds(story.chain.deadline_in + 2 * BLOCK_SECONDS);
     let (_, block) = story.run_until(read_state);
     story.apply(Event::Payout(PayoutEvent::Authorized { seq, verdict, signatures: Vec::new() }));
-    story.apply(Event::State { seq, block: block.number, state: None });
+    story.apply(Event::State { endpoint: FIRST, seq, block: block.number, state: None });
     for _ in 0..3 {
         story.pass(BACKOFF_MS);
         story.run_until(read_state);
-        story.apply(Event::State { seq, block: block.number, state: None });
+        story.apply(Event::State { endpoint: FIRST, seq, block: block.number, state: None });
     }
     assert_eq!(story.said.iter().find_map(build), None);
 }

@@ -252,13 +252,23 @@ fn only_the_state_at_a_final_block_past_the_deadline_expires_a_withdrawal() {
     assert_eq!((asked, block), (seq, story.chain.tip().block));
     assert_eq!(story.resolution(seq), None);
     for state in [None, Some(ContractState::PaidOrDeferred), Some(ContractState::None)] {
-        story.apply(bridge_core::event::Event::State { seq, block: block.number, state });
+        story.apply(bridge_core::event::Event::State {
+            endpoint: FIRST,
+            seq,
+            block: block.number,
+            state,
+        });
         assert_eq!(story.resolution(seq), None, "{state:?} is asked about again");
         story.pass(BACKOFF_MS);
         assert_eq!(story.run_until(read_state).0, seq);
     }
     let state = Some(ContractState::Requested);
-    story.apply(bridge_core::event::Event::State { seq, block: block.number, state });
+    story.apply(bridge_core::event::Event::State {
+        endpoint: FIRST,
+        seq,
+        block: block.number,
+        state,
+    });
     story.answer_all();
     assert!(matches!(story.resolution(seq).unwrap().phase, Phase::Void(_)));
     assert_eq!(story.ledger.balance(USDX.ledger, ALICE), 100);

@@ -4,7 +4,7 @@ pub mod problem;
 pub mod reference;
 pub mod transfers;
 
-use crate::{chain::node::Node, config, engine::Inbox, ledger::client::Ledger, metrics::Metrics};
+use crate::{chain::nodes::Nodes, config, engine::Inbox, ledger::client::Ledger, metrics::Metrics};
 use axum::{
     Json, Router,
     extract::{Path, State},
@@ -12,7 +12,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use bridge_core::{id::Instance, status::Summary};
+use bridge_core::{
+    endpoint::EndpointStatus,
+    id::Instance,
+    status::{Rereading, Summary},
+};
 use problem::Problem;
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
@@ -21,11 +25,14 @@ use tokio::sync::watch;
 /// The ledger must have answered within this time to count as alive.
 const LEDGER_SILENCE_MAX: Duration = Duration::from_secs(5);
 
+/// Reads of one thing in vain from which on it counts as a trouble that lasts.
+const ATTEMPTS_TOLD: u32 = 2;
+
 /// What the handlers read from.
 #[derive(Clone, Debug)]
 pub struct Sources {
     /// The chain, for what is not final yet and for evidence.
-    pub node: Node,
+    pub nodes: Nodes,
     /// The ledger: the state of record.
     pub ledger: Arc<Ledger>,
     /// The core, for open withdrawals.
@@ -77,6 +84,8 @@ impl Sources {
             )),
             (Some(_), true) => {}
         }
+        let persisting = |r: &&Rereading| r.attempt >= ATTEMPTS_TOLD;
+        reasons.extend(summary.rereading.iter().filter(persisting).map(ToString::to_string));
         if self.ledger.silent_for().is_none_or(|silent| silent > LEDGER_SILENCE_MAX) {
             reasons.push("the ledger does not answer".to_owned());
         }
@@ -109,19 +118,37 @@ struct StatusPage {
     chain_id: u64,
     vault: alloy::primitives::Address,
     ledger_silent_ms: Option<u128>,
+    quorum: u8,
+    endpoints: Vec<EndpointRow>,
     #[serde(flatten)]
     core: Summary,
 }
 
+/// An endpoint with its address, which holds no secret here.
+#[derive(Debug, Serialize)]
+struct EndpointRow {
+    url: String,
+    #[serde(flatten)]
+    standing: EndpointStatus,
+}
+
+fn endpoint_rows(chain: &config::Chain, summary: &Summary) -> Vec<EndpointRow> {
+    let rows = chain.endpoints.iter().zip(&summary.endpoints);
+    rows.map(|(url, standing)| EndpointRow { url: url.to_string(), standing: *standing }).collect()
+}
+
 async fn status(State(sources): State<Sources>) -> Json<StatusPage> {
     let waiting_for = sources.not_ready_because();
+    let core = sources.now().as_ref().clone();
     Json(StatusPage {
         ready: waiting_for.is_empty(),
         waiting_for,
         chain_id: sources.chain.chain_id,
         vault: sources.chain.vault,
         ledger_silent_ms: sources.ledger.silent_for().map(|d| d.as_millis()),
-        core: sources.now().as_ref().clone(),
+        quorum: sources.chain.quorum,
+        endpoints: endpoint_rows(&sources.chain, &core),
+        core,
     })
 }
 

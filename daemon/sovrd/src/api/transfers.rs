@@ -4,7 +4,7 @@
 //! `pending`, never an error.
 
 use super::{Sources, problem::Problem, reference::Reference};
-use crate::chain::bindings;
+use crate::chain::{bindings, error::ReadError, node::Node};
 use alloy::{
     primitives::{Address, B256},
     rpc::types::Filter,
@@ -155,11 +155,24 @@ pub(super) async fn find(sources: &Sources, reference: Reference) -> Result<Answ
 
 /// The vault's events that a reference names, as the chain shows them now, final or not.
 async fn logs(sources: &Sources, reference: Reference) -> Result<Vec<VaultLog>, Problem> {
+    let standing = sources.now();
+    let mut last = None;
+    for node in sources.nodes.in_order(&standing.endpoints) {
+        match logs_of(sources, node, reference).await {
+            Ok(logs) => return Ok(logs),
+            Err(error) => last = Some(error),
+        }
+    }
+    let why = last.map(|e| e.to_string()).unwrap_or_default();
+    Err(Problem::unavailable(format!("no node answered: {why}")))
+}
+
+async fn logs_of(
+    sources: &Sources,
+    node: &Node,
+    reference: Reference,
+) -> Result<Vec<VaultLog>, ReadError> {
     let from = sources.chain.deploy_block;
-    let unavailable = |e: crate::chain::node::ReadError| {
-        Problem::unavailable(format!("the node did not answer: {e}"))
-    };
-    let node = &sources.node;
     let filter = match reference {
         Reference::Deposit(seq) => Filter::new()
             .event_signature(bindings::abi::IVault::Deposited::SIGNATURE_HASH)
@@ -167,14 +180,14 @@ async fn logs(sources: &Sources, reference: Reference) -> Result<Vec<VaultLog>, 
         Reference::Withdrawal(id) => Filter::new().topic1(id),
         Reference::Address(owner) => Filter::new().topic3(owner.into_word()),
         Reference::Transaction(hash) => {
-            let receipt = node.receipt(hash).await.map_err(unavailable)?;
+            let receipt = node.receipt(hash).await?;
             let Some(receipt) = receipt else { return Ok(Vec::new()) };
             let logs = receipt.inner.logs().iter().filter(|l| l.address() == sources.chain.vault);
             let decode = |log| bindings::decode(log).ok().flatten();
             return Ok(logs.filter_map(decode).collect());
         }
     };
-    node.logs_with(from, filter).await.map_err(unavailable)
+    node.logs_with(from, filter).await
 }
 
 type Found = BTreeMap<TransferId, FoundTransfer>;

@@ -1,7 +1,10 @@
 //! The chain adapter: executes the core's reads and brings the answers back as events.
 
 pub mod bindings;
+pub mod error;
+mod link;
 pub mod node;
+pub mod nodes;
 mod vault_now;
 pub mod wake;
 
@@ -12,19 +15,24 @@ use bridge_core::{
     event::Event,
 };
 use node::Node;
+use nodes::Nodes;
 use tokio::sync::mpsc;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 /// Executes orders until the engine is gone. Each runs on its own: a slow answer to one never
 /// holds up another, and the core has only a bounded number of them under way.
 pub async fn run(
-    node: Node,
+    nodes: Nodes,
     submitter: Option<Address>,
     mut orders: mpsc::Receiver<ChainCommand>,
     inbox: Inbox,
 ) {
     while let Some(order) = orders.recv().await {
-        let (node, inbox) = (node.clone(), inbox.clone());
+        let Some(node) = nodes.get(endpoint_of(&order)).cloned() else {
+            error!(?order, "no such endpoint");
+            continue;
+        };
+        let inbox = inbox.clone();
         tokio::spawn(async move {
             let event = execute(&node, submitter, order).await;
             inbox.send(event).await;
@@ -32,36 +40,46 @@ pub async fn run(
     }
 }
 
+const fn endpoint_of(order: &ChainCommand) -> bridge_core::endpoint::EndpointId {
+    match order {
+        ChainCommand::Poll { endpoint, .. } | ChainCommand::ReadState { endpoint, .. } => *endpoint,
+        ChainCommand::FetchRange(request) => request.endpoint,
+    }
+}
+
 async fn execute(node: &Node, submitter: Option<Address>, order: ChainCommand) -> Event {
     match order {
-        ChainCommand::Poll { anchor } => match node.poll(anchor, submitter).await {
-            Ok(head) => Event::Head(head),
-            Err(error) => {
-                warn!(%error, "poll of the node failed; it is repeated");
-                Event::HeadFailed
+        ChainCommand::Poll { endpoint, anchor, at } => {
+            match node.poll(anchor, at, submitter).await {
+                Ok(head) => Event::Head { endpoint, head },
+                Err(error) => {
+                    warn!(%error, endpoint = %node.endpoint(), "a poll brought nothing");
+                    Event::HeadFailed { endpoint, fault: error.fault() }
+                }
             }
-        },
+        }
         ChainCommand::FetchRange(request) => fetch(node, request).await,
-        ChainCommand::ReadState { seq, id, block } => {
+        ChainCommand::ReadState { endpoint, seq, id, block } => {
             let state = node.state(id, block.hash).await.unwrap_or_else(|error| {
-                warn!(%error, %seq, block = %block.number, "state of a withdrawal not read");
+                warn!(%error, endpoint = %node.endpoint(), %seq, "a withdrawal's state not read");
                 None
             });
-            Event::State { seq, block: block.number, state }
+            Event::State { endpoint, seq, block: block.number, state }
         }
     }
 }
 
 async fn fetch(node: &Node, request: RangeRequest) -> Event {
+    let RangeRequest { from, to, .. } = request;
     match node.range(request).await {
         Ok(range) => {
-            debug!(from = %request.from, to = %request.to, events = range.logs.len(), "range");
+            debug!(%from, %to, events = range.logs.len(), "range");
             Event::Range(range)
         }
         Err(error) => {
-            let too_large = error.is_too_large();
-            warn!(%error, from = %request.from, to = %request.to, too_large, "range not read");
-            Event::RangeFailed { request, too_large }
+            let fault = error.fault();
+            warn!(%error, endpoint = %node.endpoint(), %from, %to, "a range brought nothing");
+            Event::RangeFailed { request, fault }
         }
     }
 }

@@ -1,13 +1,17 @@
 //! One EVM node: reads, with a deadline on every answer. Decides nothing.
 
-use super::bindings::{self, abi::IVault};
+use super::{
+    bindings::{self, abi::IVault},
+    error::ReadError,
+    link::Link,
+};
 use crate::config;
 use alloy::{
     consensus::BlockHeader,
     eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718},
     network::TransactionBuilder,
     primitives::{Address, B256, Bytes, TxHash, keccak256},
-    providers::{DynProvider, Provider, ProviderBuilder},
+    providers::{DynProvider, Provider},
     rpc::client::BatchRequest,
     rpc::types::{Block, Filter, Log, TransactionReceipt, TransactionRequest},
     sol_types::SolCall,
@@ -19,49 +23,14 @@ use bridge_core::{
     event::{ContractState, Head, Range, SubmitterAccount},
     vault_event::VaultLog,
 };
-use futures_util::{StreamExt, TryStreamExt, future, stream};
+use futures_util::future;
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
-/// Requests for headers under way at the same time.
-const HEADERS_AT_ONCE: usize = 8;
 /// Ranges up to this many blocks are re-read block by block, by hash.
 const BY_HASH_BLOCKS: u64 = 16;
 
-/// Why a read brought nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// No answer in time.
-    #[error("no answer within {0} ms")]
-    Timeout(u64),
-    /// The node or the way to it failed.
-    #[error("{message}")]
-    Transport {
-        /// What it said, without the secrets of its URL.
-        message: String,
-        /// The JSON-RPC error code, if the node answered.
-        code: Option<i64>,
-    },
-    /// The node answered that it has no such thing (yet).
-    #[error("the node has no {0} (yet)")]
-    Missing(String),
-    /// The node's answer cannot be used.
-    #[error("{0}")]
-    Unusable(String),
-}
-
-impl ReadError {
-    /// True if the node asks for a smaller range of logs.
-    #[must_use]
-    pub fn is_too_large(&self) -> bool {
-        let Self::Transport { message, code: Some(code) } = self else { return false };
-        let message = message.to_lowercase();
-        let words = ["range", "too many", "limit", "more than", "too large", "response size"];
-        *code == -32005 || words.iter().any(|w| message.contains(w))
-    }
-}
-
 /// What the start needs to know of the chain.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The node's chain id.
     pub chain_id: u64,
@@ -73,10 +42,10 @@ pub struct Facts {
     pub deploy: Option<Header>,
 }
 
-/// A connection to one node.
+/// One endpoint.
 #[derive(Clone, Debug)]
 pub struct Node {
-    pub(super) provider: DynProvider,
+    link: Link,
     pub(super) vault: Address,
     finality: FinalityPolicy,
     timeout_ms: u64,
@@ -88,28 +57,38 @@ impl Node {
     ///
     /// # Errors
     /// If the URL cannot be read.
-    pub fn new(config: &config::Chain) -> Result<Self, ReadError> {
-        let url = config.rpc_url.secret().parse();
-        let url = url.map_err(|e| ReadError::Unusable(format!("not a URL: {e}")))?;
-        let provider =
-            ProviderBuilder::new().disable_recommended_fillers().connect_http(url).erased();
+    pub fn new(config: &config::Chain, endpoint: &config::Endpoint) -> Result<Self, ReadError> {
+        let link = Link::new(endpoint, config.answer_bytes_max).map_err(ReadError::Unusable)?;
         let (vault, finality) = (config.vault, config.finality);
-        let (timeout_ms, endpoint) = (config.rpc_timeout_ms, config.rpc_url.clone());
-        Ok(Self { provider, vault, finality, timeout_ms, endpoint })
+        let (timeout_ms, endpoint) = (config.rpc_timeout_ms, endpoint.clone());
+        Ok(Self { link, vault, finality, timeout_ms, endpoint })
     }
 
-    pub(super) async fn within<T>(
+    /// Where it is, for people.
+    #[must_use]
+    pub const fn endpoint(&self) -> &config::Endpoint {
+        &self.endpoint
+    }
+
+    /// Reads something, with a deadline that includes connecting.
+    pub(super) async fn ask<T, F>(
         &self,
-        read: impl Future<Output = Result<T, TransportError>>,
-    ) -> Result<T, ReadError> {
+        read: impl FnOnce(DynProvider) -> F,
+    ) -> Result<T, ReadError>
+    where
+        F: Future<Output = Result<T, TransportError>>,
+    {
         let limit = Duration::from_millis(self.timeout_ms);
-        match tokio::time::timeout(limit, read).await {
-            Ok(answer) => answer.map_err(|error| ReadError::Transport {
-                message: self.endpoint.redact(&error.to_string()),
-                code: error.as_error_resp().map(|payload| payload.code),
-            }),
-            Err(_elapsed) => Err(ReadError::Timeout(self.timeout_ms)),
+        let answer = async { read(self.link.provider().await?).await };
+        let error = match tokio::time::timeout(limit, answer).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => ReadError::of(&error, &self.endpoint),
+            Err(_elapsed) => ReadError::Timeout(self.timeout_ms),
+        };
+        if matches!(error, ReadError::Transport { .. } | ReadError::Timeout(_)) {
+            self.link.reset().await;
         }
+        Err(error)
     }
 
     /// What the start needs to know.
@@ -117,9 +96,9 @@ impl Node {
     /// # Errors
     /// If the node does not answer.
     pub async fn facts(&self, deploy_block: BlockNumber) -> Result<Facts, ReadError> {
-        let chain_id = self.within(async { self.provider.get_chain_id().await }).await?;
+        let chain_id = self.ask(|p| async move { p.get_chain_id().await }).await?;
         let genesis = self.genesis().await?;
-        let code = self.within(async { self.provider.get_code_at(self.vault).await }).await?;
+        let code = self.ask(|p| async move { p.get_code_at(self.vault).await }).await?;
         let code_hash = (!code.is_empty()).then(|| keccak256(&code));
         let deploy = self.header(deploy_block.0.into()).await?;
         Ok(Facts { chain_id, genesis, code_hash, deploy })
@@ -131,8 +110,8 @@ impl Node {
     /// If the node does not answer, or does not keep the state of that height.
     pub async fn has_vault_at(&self, number: BlockNumber) -> Result<bool, ReadError> {
         let block = BlockId::number(number.0);
-        let read = async { self.provider.get_code_at(self.vault).block_id(block).await };
-        Ok(!self.within(read).await?.is_empty())
+        let code = self.ask(|p| async move { p.get_code_at(self.vault).block_id(block).await });
+        Ok(!code.await?.is_empty())
     }
 
     async fn genesis(&self) -> Result<B256, ReadError> {
@@ -149,23 +128,25 @@ impl Node {
     }
 
     async fn block(&self, tag: BlockNumberOrTag) -> Result<Option<(Header, u128)>, ReadError> {
-        let block = self.within(async { self.provider.get_block_by_number(tag).await }).await?;
+        let block = self.ask(|p| async move { p.get_block_by_number(tag).await }).await?;
         Ok(block.map(|b| (header_of(&b), b.header.base_fee_per_gas().unwrap_or_default().into())))
     }
 
-    /// One poll: heads, the contract's counter, the anchor's hash and the submitter's account.
+    /// One poll: heads, the contract's counter, the anchor's hash and the submitter's account. The
+    /// final head is the newest one, or the final block `at` a height.
     ///
     /// # Errors
     /// If any part of it has no usable answer.
     pub async fn poll(
         &self,
         anchor: BlockNumber,
+        at: Option<BlockNumber>,
         submitter: Option<Address>,
     ) -> Result<Head, ReadError> {
         let missing = |what: &str| ReadError::Missing(what.to_owned());
         let (latest, _) =
             self.block(BlockNumberOrTag::Latest).await?.ok_or_else(|| missing("latest block"))?;
-        let final_head = self.final_header(latest).await?;
+        let final_head = self.final_header(latest, at).await?;
         let at = final_head.block.hash;
         let (genesis, anchor_header, last_seq, submitter, now) = tokio::try_join!(
             self.genesis(),
@@ -187,7 +168,26 @@ impl Node {
         })
     }
 
-    async fn final_header(&self, latest: Header) -> Result<Header, ReadError> {
+    async fn final_header(
+        &self,
+        latest: Header,
+        at: Option<BlockNumber>,
+    ) -> Result<Header, ReadError> {
+        let newest = self.newest_final(latest).await?;
+        match at {
+            None => Ok(newest),
+            Some(at) if at == newest.block.number => Ok(newest),
+            Some(at) if at > newest.block.number => {
+                Err(ReadError::Missing(format!("block {at} as final")))
+            }
+            Some(at) => {
+                let header = self.header(at.0.into()).await?;
+                header.ok_or_else(|| ReadError::Missing(format!("block {at}")))
+            }
+        }
+    }
+
+    async fn newest_final(&self, latest: Header) -> Result<Header, ReadError> {
         let FinalityPolicy::Confirmations(_) = self.finality else {
             let tag = self.head_tag();
             let header = self.header(tag).await?;
@@ -199,11 +199,9 @@ impl Node {
             return Ok(latest);
         }
         // So many blocks deep counts only below this very head: one node answers a batch.
-        let (_, header, final_here) = self.logs_and_head(Vec::new(), number).await?;
-        if final_here < number {
-            return Err(ReadError::Missing(format!("block {number} as final")));
-        }
-        Ok(header)
+        let Batch { headers, final_here, .. } = self.batch(Vec::new(), vec![number.0]).await?;
+        let header = headers.get(&number).filter(|_| final_here >= number);
+        header.copied().ok_or_else(|| ReadError::Missing(format!("block {number} as final")))
     }
 
     /// The contract's own count of its events at a block. Where there is no contract (yet, or on
@@ -219,7 +217,7 @@ impl Node {
 
     async fn call(&self, input: Vec<u8>, block: B256) -> Result<Bytes, ReadError> {
         let request = TransactionRequest::default().with_to(self.vault).with_input(input);
-        self.within(async { self.provider.call(request).block(BlockId::hash(block)).await }).await
+        self.ask(|p| async move { p.call(request).block(BlockId::hash(block)).await }).await
     }
 
     async fn submitter(
@@ -229,11 +227,9 @@ impl Node {
     ) -> Result<Option<SubmitterAccount>, ReadError> {
         let Some(address) = address else { return Ok(None) };
         let nonce = |block: BlockId| {
-            self.within(async move {
-                self.provider.get_transaction_count(address).block_id(block).await
-            })
+            self.ask(move |p| async move { p.get_transaction_count(address).block_id(block).await })
         };
-        let balance = self.within(async { self.provider.get_balance(address).await });
+        let balance = self.ask(move |p| async move { p.get_balance(address).await });
         let (final_nonce, latest_nonce, pending_nonce, balance) = tokio::try_join!(
             nonce(BlockId::hash(final_block)),
             nonce(BlockId::latest()),
@@ -249,34 +245,40 @@ impl Node {
     /// # Errors
     /// If any part of it has no usable answer.
     pub async fn range(&self, request: RangeRequest) -> Result<Range, ReadError> {
-        let headers = self.headers(&request).await?;
         let blocks = request.to.0.saturating_sub(request.from.0);
         let by_hash = request.attempt > 0 && blocks < BY_HASH_BLOCKS && request.all_headers;
-        let filters = if by_hash {
-            headers.values().map(|h| Filter::new().at_block_hash(h.block.hash)).collect()
+        let answer = if by_hash {
+            self.logs_by_hash(&request).await?
         } else {
-            vec![Filter::new().from_block(request.from.0).to_block(request.to.0)]
+            let filter = Filter::new().from_block(request.from.0).to_block(request.to.0);
+            self.batch(vec![filter], numbers(&request)).await?
         };
-        let (logs, last, final_here) = self.logs_and_head(filters, request.to).await?;
-        if headers.get(&request.to).map(|h| h.block) != Some(last.block) {
-            let number = request.to;
-            return Err(ReadError::Unusable(format!("block {number} changed while it was read")));
-        }
+        let Batch { logs, headers, final_here } = answer;
         let decode = |log: &Log| bindings::decode(log).transpose();
         let logs: Result<Vec<VaultLog>, _> = logs.iter().filter_map(decode).collect();
         let logs = logs.map_err(|e| ReadError::Unusable(e.to_string()))?;
         Ok(Range { request, final_here, headers, logs })
     }
 
-    /// Logs, the last block of their range and the final height in one batch of calls: where several
-    /// nodes stand behind the address, it is one of them that answers a batch.
-    async fn logs_and_head(
-        &self,
-        filters: Vec<Filter>,
-        last: BlockNumber,
-    ) -> Result<(Vec<Log>, Header, BlockNumber), ReadError> {
-        let read = async {
-            let mut batch = BatchRequest::new(self.provider.client());
+    /// The same, block by block: a node that does not have one of these very blocks cannot answer
+    /// with no logs.
+    async fn logs_by_hash(&self, request: &RangeRequest) -> Result<Batch, ReadError> {
+        let headers = self.batch(Vec::new(), numbers(request)).await?.headers;
+        let by_hash = |h: &Header| Filter::new().at_block_hash(h.block.hash);
+        let filters = headers.values().map(by_hash).collect();
+        let again = self.batch(filters, vec![request.to.0]).await?;
+        if headers.get(&request.to) != again.headers.get(&request.to) {
+            let number = request.to;
+            return Err(ReadError::Unusable(format!("block {number} changed while it was read")));
+        }
+        Ok(Batch { headers, ..again })
+    }
+
+    /// Logs, headers and the final height in one batch of calls: where several nodes stand behind
+    /// the address, it is one of them that answers a batch.
+    async fn batch(&self, filters: Vec<Filter>, numbers: Vec<u64>) -> Result<Batch, ReadError> {
+        let read = |p: DynProvider| async move {
+            let mut batch = BatchRequest::new(p.client());
             let logs = filters.into_iter().map(|filter| {
                 batch.add_call::<_, Vec<Log>>("eth_getLogs", &(self.of_vault(filter),))
             });
@@ -284,21 +286,25 @@ impl Node {
             let mut block = |tag: BlockNumberOrTag| {
                 batch.add_call::<_, Option<Block>>("eth_getBlockByNumber", &(tag, false))
             };
-            let (last, head) = (block(last.0.into())?, block(self.head_tag())?);
+            let blocks = numbers.into_iter().map(|number| block(number.into()));
+            let (blocks, head) = (blocks.collect::<Result<Vec<_>, _>>()?, block(self.head_tag())?);
             batch.send().await?;
-            let logs = future::try_join_all(logs).await?;
-            Ok((logs, last.await?, head.await?))
+            let (logs, blocks) =
+                tokio::try_join!(future::try_join_all(logs), future::try_join_all(blocks))?;
+            Ok((logs, blocks, head.await?))
         };
-        let (logs, last_block, head) = self.within(read).await?;
-        let last_block = last_block.ok_or_else(|| ReadError::Missing(format!("block {last}")))?;
-        let head = head.ok_or_else(|| ReadError::Missing("newest block".to_owned()))?;
-        let newest = BlockNumber(head.header.number());
+        let (logs, blocks, head) = self.ask(read).await?;
+        let missing = |what: &str| ReadError::Missing(what.to_owned());
+        let blocks = blocks.into_iter().collect::<Option<Vec<_>>>();
+        let headers = blocks.ok_or_else(|| missing("block of the range"))?;
+        let headers = headers.iter().map(header_of).map(|h| (h.block.number, h)).collect();
+        let newest = head.ok_or_else(|| missing("newest block"))?.header.number();
         let final_here = match self.finality {
-            FinalityPolicy::Safe | FinalityPolicy::Finalized => Some(newest),
-            FinalityPolicy::Confirmations(_) => self.finality.final_number(newest),
+            FinalityPolicy::Safe | FinalityPolicy::Finalized => Some(BlockNumber(newest)),
+            FinalityPolicy::Confirmations(_) => self.finality.final_number(BlockNumber(newest)),
         };
-        let final_here = final_here.ok_or_else(|| ReadError::Missing("final block".to_owned()))?;
-        Ok((logs.into_iter().flatten().collect(), header_of(&last_block), final_here))
+        let final_here = final_here.ok_or_else(|| missing("final block"))?;
+        Ok(Batch { logs: logs.into_iter().flatten().collect(), headers, final_here })
     }
 
     /// The block that tells what is final.
@@ -308,26 +314,6 @@ impl Node {
             FinalityPolicy::Finalized => BlockNumberOrTag::Finalized,
             FinalityPolicy::Confirmations(_) => BlockNumberOrTag::Latest,
         }
-    }
-
-    async fn headers(
-        &self,
-        request: &RangeRequest,
-    ) -> Result<BTreeMap<BlockNumber, Header>, ReadError> {
-        let numbers: Vec<u64> = if request.all_headers {
-            (request.from.0..=request.to.0).collect()
-        } else {
-            vec![request.from.0, request.to.0]
-        };
-        stream::iter(numbers)
-            .map(|number| async move {
-                let header = self.header(number.into()).await?;
-                let header = header.ok_or_else(|| ReadError::Missing(format!("block {number}")))?;
-                Ok((header.block.number, header))
-            })
-            .buffer_unordered(HEADERS_AT_ONCE)
-            .try_collect()
-            .await
     }
 
     fn of_vault(&self, filter: Filter) -> Filter {
@@ -349,7 +335,7 @@ impl Node {
         filter: Filter,
     ) -> Result<Vec<VaultLog>, ReadError> {
         let filter = self.of_vault(filter.from_block(from.0));
-        let logs = self.within(async { self.provider.get_logs(&filter).await }).await?;
+        let logs = self.ask(|p| async move { p.get_logs(&filter).await }).await?;
         let logs: Result<Vec<_>, _> =
             logs.iter().filter_map(|log| bindings::decode(log).transpose()).collect();
         logs.map_err(|e| ReadError::Unusable(e.to_string()))
@@ -360,7 +346,7 @@ impl Node {
     /// # Errors
     /// If the node does not answer.
     pub async fn receipt(&self, tx: TxHash) -> Result<Option<TransactionReceipt>, ReadError> {
-        self.within(async { self.provider.get_transaction_receipt(tx).await }).await
+        self.ask(|p| async move { p.get_transaction_receipt(tx).await }).await
     }
 
     /// The contract's state of a withdrawal at one block; `None` for a state we do not know.
@@ -379,8 +365,25 @@ impl Node {
     /// # Errors
     /// Whatever the node said.
     pub async fn send(&self, raw: &[u8]) -> Result<TxHash, ReadError> {
-        let sent = self.within(async { self.provider.send_raw_transaction(raw).await }).await?;
+        let sent = self.ask(|p| async move { p.send_raw_transaction(raw).await }).await?;
         Ok(*sent.tx_hash())
+    }
+}
+
+/// What one batch of calls brings.
+#[derive(Debug)]
+struct Batch {
+    logs: Vec<Log>,
+    headers: BTreeMap<BlockNumber, Header>,
+    final_here: BlockNumber,
+}
+
+/// The headers that a range needs.
+fn numbers(request: &RangeRequest) -> Vec<u64> {
+    if request.all_headers {
+        (request.from.0..=request.to.0).collect()
+    } else {
+        vec![request.from.0, request.to.0]
     }
 }
 

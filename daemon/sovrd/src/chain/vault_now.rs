@@ -1,10 +1,7 @@
 //! The vault at the newest block: prices, pauses, signers, and trials of calls. Nothing final; only
 //! good for deciding whether sending something is worth its gas.
 
-use super::{
-    bindings::abi::IVault,
-    node::{Node, ReadError},
-};
+use super::{bindings::abi::IVault, error::ReadError, node::Node, nodes::Nodes};
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
     network::TransactionBuilder,
@@ -54,7 +51,7 @@ impl Node {
     async fn prices(&self) -> Result<(u128, u128), ReadError> {
         let newest = BlockNumberOrTag::Latest;
         let history = self
-            .within(async { self.provider.get_fee_history(HISTORY_BLOCKS, newest, &MEDIAN).await })
+            .ask(|p| async move { p.get_fee_history(HISTORY_BLOCKS, newest, &MEDIAN).await })
             .await?;
         let base_fee = history.base_fee_per_gas.last().copied().unwrap_or_default();
         let tips = history.reward.unwrap_or_default();
@@ -91,7 +88,7 @@ impl Node {
     async fn call_now(&self, input: Vec<u8>) -> Result<Bytes, ReadError> {
         let request = TransactionRequest::default().with_to(self.vault).with_input(input);
         let newest = BlockId::latest();
-        self.within(async { self.provider.call(request).block(newest).await }).await
+        self.ask(|p| async move { p.call(request).block(newest).await }).await
     }
 
     /// Tries a call of the vault at the newest block. `None` if it goes through, else what it reverts
@@ -111,13 +108,50 @@ impl Node {
             .with_input(input)
             .with_gas_limit(gas_limit);
         let newest = BlockId::latest();
-        self.within(async {
-            match self.provider.call(request).block(newest).await {
+        self.ask(|p| async move {
+            match p.call(request).block(newest).await {
                 Ok(_nothing) => Ok(None),
                 Err(error) => revert_data(&error).map(Some).ok_or(error),
             }
         })
         .await
+    }
+}
+
+impl Nodes {
+    /// Tries a call at the first endpoint that answers.
+    ///
+    /// # Errors
+    /// What the last endpoint said, if none answers.
+    pub async fn trial(
+        &self,
+        from: Address,
+        input: Bytes,
+        gas_limit: u64,
+    ) -> Result<Option<Bytes>, ReadError> {
+        let mut last = ReadError::Missing("endpoint".to_owned());
+        for node in self.iter() {
+            match node.trial(from, input.clone(), gas_limit).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// The payout signers, by the first endpoint that answers.
+    ///
+    /// # Errors
+    /// What the last endpoint said, if none answers.
+    pub async fn signer_set(&self) -> Result<SignerSet, ReadError> {
+        let mut last = ReadError::Missing("endpoint".to_owned());
+        for node in self.iter() {
+            match node.signer_set().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
     }
 }
 

@@ -65,7 +65,28 @@ fn table(page: &Value) -> String {
         let value = page.pointer(pointer).map_or_else(|| "-".to_owned(), plain);
         format!("{name:<34}{value}")
     };
-    rows.map(line).join("\n")
+    let mut lines = rows.map(line).to_vec();
+    let list = |pointer| page.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+    lines.extend(list("/rereading").map(|what| format!("{:<34}{}", "reading again", again(what))));
+    lines.extend(list("/endpoints").map(|one| format!("{:<34}{}", "endpoint", endpoint(one))));
+    lines.join("\n")
+}
+
+fn again(what: &Value) -> String {
+    let text = |key: &str| what.get(key).map_or_else(|| "-".to_owned(), plain);
+    let blocks = format!("blocks {} to {}", text("from"), text("to"));
+    let subject = if text("from") == "-" { "the final head".to_owned() } else { blocks };
+    format!("{subject}, {} attempts: {}", text("attempt"), text("reason"))
+}
+
+fn endpoint(one: &Value) -> String {
+    let text = |key: &str| one.pointer(key).map_or_else(|| "-".to_owned(), plain);
+    let standing = match (one.get("set_aside").is_some_and(Value::is_object), text("/leads")) {
+        (true, _) => format!("set aside: {}", text("/set_aside/reason")),
+        (false, leads) if leads == "true" => "leads".to_owned(),
+        (false, _) => "stands by".to_owned(),
+    };
+    format!("{} at block {}, {standing}", text("/url"), text("/final_block"))
 }
 
 fn plain(value: &Value) -> String {

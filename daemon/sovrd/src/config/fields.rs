@@ -102,21 +102,35 @@ impl<'a> Section<'a> {
 
     /// A list of texts that must not be empty. The environment variable holds it comma-separated.
     pub(super) fn list(&mut self, field: &'static str, right: &str) -> Vec<String> {
+        let list = self.optional_list(field, right);
+        if list.is_empty() {
+            self.fault(field, format_args!("missing or empty; give {right}"));
+        }
+        list
+    }
+
+    /// A list of texts that may be missing. The environment variable holds it comma-separated.
+    pub(super) fn optional_list(&mut self, field: &'static str, right: &str) -> Vec<String> {
         self.known.push(field);
         let variable = format!("SOVR_{}_{}", self.name, field).to_uppercase();
         let from_file = self.table.remove(field);
-        let list: Vec<String> = match (std::env::var(variable), from_file) {
-            (Ok(text), _) => text.split(',').map(|s| s.trim().to_owned()).collect(),
-            (Err(_), Some(Value::Array(items))) => {
-                items.iter().filter_map(|i| i.as_str().map(str::to_owned)).collect()
+        let items = match (std::env::var(variable), from_file) {
+            (Ok(text), _) if text.is_empty() => Vec::new(),
+            (Ok(text), _) => return text.split(',').map(|s| s.trim().to_owned()).collect(),
+            (Err(_), None) => Vec::new(),
+            (Err(_), Some(Value::Array(items))) => items,
+            (Err(_), Some(other)) => {
+                let found = other.type_str();
+                self.fault(field, format_args!("must be a list, is a {found}; give {right}"));
+                Vec::new()
             }
-            (Err(_), Some(_) | None) => Vec::new(),
         };
-        if list.is_empty() {
-            let path = self.path(field);
-            self.faults.add(&path, format_args!("missing or empty; give {right}"));
+        let texts: Vec<String> =
+            items.iter().filter_map(|i| i.as_str().map(str::to_owned)).collect();
+        if texts.len() < items.len() {
+            self.fault(field, format_args!("not all of it is text; give {right}"));
         }
-        list
+        texts
     }
 
     /// A fault of this section that its caller found.

@@ -51,6 +51,18 @@ impl Endpoint {
         &self.0
     }
 
+    /// True for JSON-RPC over HTTP.
+    #[must_use]
+    pub fn is_http(&self) -> bool {
+        self.0.starts_with("http://") || self.0.starts_with("https://")
+    }
+
+    /// True for a local socket.
+    #[must_use]
+    pub fn is_socket(&self) -> bool {
+        self.0.starts_with('/')
+    }
+
     /// A text without this URL's secrets.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
@@ -61,7 +73,7 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
+        let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str(&self.0) };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let host = authority.rsplit('@').next().unwrap_or_default();
         let hidden = if host.len() < rest.trim_end_matches('/').len() { "/…" } else { "" };
@@ -78,8 +90,16 @@ impl fmt::Debug for Endpoint {
 /// `[chain]`
 #[derive(Clone, Debug)]
 pub struct Chain {
-    /// JSON-RPC over HTTP.
-    pub rpc_url: Endpoint,
+    /// The nodes' JSON-RPC, the one first that is asked first.
+    pub endpoints: Vec<Endpoint>,
+    /// How many endpoints must say the same; 1 means that the first in good standing is believed.
+    pub quorum: u8,
+    /// Time within which an endpoint must reach a final block that another told of, milliseconds.
+    pub lag_max_ms: u64,
+    /// Longest time for which an endpoint is set aside, milliseconds.
+    pub set_aside_max_ms: u64,
+    /// Longest answer that is read, bytes.
+    pub answer_bytes_max: usize,
     /// WebSocket for wake-ups.
     pub ws_url: Option<Endpoint>,
     /// EIP-155 chain id that the node must have.
@@ -164,6 +184,10 @@ const GWEI: u64 = 1_000_000_000;
 /// The vault keeps 283,175 of gas for a push and what follows it (`PUSH_GAS` × 64/63 and
 /// `GAS_AFTER_PUSH`); the rest is for the transaction, its signatures and its storage.
 const GAS_LIMIT_LEAST: u64 = 400_000;
+/// How the address of a node starts; a path is a local socket (IPC).
+const NODE_SCHEMES: [&str; 5] = ["http://", "https://", "ws://", "wss://", "/"];
+/// Most endpoints: each is a row of the status page and a label of metrics.
+const ENDPOINTS_MAX: usize = 8;
 
 impl Config {
     /// Reads and checks a file; environment variables `SOVR_<SECTION>_<KEY>` win over it.
@@ -229,8 +253,14 @@ impl<T> TransposeAll<T> for Option<Option<T>> {
 
 fn chain(file: &mut Table, faults: &mut Faults) -> Option<Chain> {
     let mut s = Section::take(file, "chain", faults);
-    let rpc_url = url(&mut s, "rpc_url", &["http://", "https://"], true);
-    let ws_url = url(&mut s, "ws_url", &["ws://", "wss://"], false);
+    let endpoints = endpoints(&mut s);
+    let most = endpoints.as_ref().map_or(1, |list| u64::try_from(list.len()).unwrap_or(1));
+    let quorum = s.number("quorum", 1, 1, most);
+    let lag_max_ms = s.number("lag_max_ms", 30_000, 100, 3_600_000);
+    let set_aside_max_ms = s.number("set_aside_max_ms", 60_000, 1_000, 3_600_000);
+    let answer_bytes = s.number("answer_bytes_max", 64 << 20, 64 << 10, 1 << 30);
+    let ws_url: Option<String> = s.optional("ws_url", "text");
+    let ws_url = ws_url.and_then(|url| endpoint(&mut s, "ws_url", url, &["ws://", "wss://"]));
     let chain_id = s.required("chain_id", "the EIP-155 id of the chain, such as 1 or 31337");
     let vault = s.required("vault", "the vault's address, 0x and 40 hex digits");
     let vault_code_hash = s.required(
@@ -246,7 +276,11 @@ fn chain(file: &mut Table, faults: &mut Faults) -> Option<Chain> {
     let suspicions = s.number("suspicions_max", 5, 1, 1_000);
     s.finish();
     Some(Chain {
-        rpc_url: rpc_url?,
+        endpoints: endpoints?,
+        quorum: u8::try_from(quorum).ok()?,
+        lag_max_ms,
+        set_aside_max_ms,
+        answer_bytes_max: usize::try_from(answer_bytes).ok()?,
         ws_url,
         chain_id: chain_id?,
         vault: vault?,
@@ -260,20 +294,36 @@ fn chain(file: &mut Table, faults: &mut Faults) -> Option<Chain> {
     })
 }
 
-fn url(
+/// The first endpoint and those to fall back to, in order.
+fn endpoints(s: &mut Section<'_>) -> Option<Vec<Endpoint>> {
+    let right = format!("where a node answers: {}", NODE_SCHEMES.join(", "));
+    let first: Option<String> = s.required("rpc_url", &right);
+    let mut list = vec![endpoint(s, "rpc_url", first?, &NODE_SCHEMES)];
+    for more in s.optional_list("fallback_urls", &right) {
+        list.push(endpoint(s, "fallback_urls", more, &NODE_SCHEMES));
+    }
+    if list.len() > ENDPOINTS_MAX {
+        s.fault("fallback_urls", format_args!("more than {ENDPOINTS_MAX} endpoints in all"));
+    }
+    let list: Vec<Endpoint> = list.into_iter().collect::<Option<_>>()?;
+    let twice = list.iter().enumerate().find(|(n, url)| list.iter().take(*n).any(|u| u == *url));
+    if let Some((_, url)) = twice {
+        s.fault("fallback_urls", format_args!("{url} is there twice: it would vote twice"));
+    }
+    Some(list)
+}
+
+fn endpoint(
     s: &mut Section<'_>,
     field: &'static str,
+    value: String,
     schemes: &[&str],
-    required: bool,
 ) -> Option<Endpoint> {
-    let right = format!("a URL that starts with {}", schemes.join(" or "));
-    let value: Option<String> =
-        if required { s.required(field, &right) } else { s.optional(field, &right) };
-    let value = value?;
     if schemes.iter().any(|scheme| value.starts_with(scheme)) {
         return Some(Endpoint(value));
     }
-    s.fault(field, format_args!("{} is not {right}", Endpoint(value)));
+    let right = schemes.join(", ");
+    s.fault(field, format_args!("{} does not start with {right}", Endpoint(value)));
     None
 }
 
@@ -409,6 +459,26 @@ mod tests {
     }
 
     #[test]
+    fn endpoints_are_taken_in_order_and_held_against_the_quorum() {
+        let with = |lines: &str| Config::parse(&GOOD.replace("chain_id = 31337", lines));
+        let fallbacks =
+            "chain_id = 31337\nfallback_urls = [\"wss://b.example/key\", \"/run/c.ipc\"]";
+        let chain = with(&format!("{fallbacks}\nquorum = 2")).unwrap().chain;
+        let shown: Vec<String> = chain.endpoints.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["http://127.0.0.1:8545", "wss://b.example/…", "/run/c.ipc"]);
+        assert_eq!(chain.quorum, 2);
+        let faults = with(&format!("{fallbacks}\nquorum = 4")).unwrap_err();
+        assert_eq!(faults, ["chain.quorum: 4 is not a whole number from 1 to 3"]);
+        let same = "chain_id = 31337\nfallback_urls = [\"http://127.0.0.1:8545\"]\nquorum = 2";
+        let faults = with(same).unwrap_err().join("\n");
+        assert!(faults.contains("is there twice"), "{faults}");
+        let wrong = "chain_id = 31337\nfallback_urls = [\"tcp://b\", 7]";
+        let faults = with(wrong).unwrap_err().join("\n");
+        assert!(faults.contains("fallback_urls: tcp://b does not start with http://"), "{faults}");
+        assert!(faults.contains("fallback_urls: not all of it is text"), "{faults}");
+    }
+
+    #[test]
     fn keys_in_urls_are_never_shown() {
         let url = Endpoint::new("https://user:pass@node.example:8545/v3/0123456789abcdef?k=v");
         assert_eq!(url.to_string(), "https://node.example:8545/…");
@@ -430,7 +500,10 @@ mod tests {
         let faults = Config::parse(&text).unwrap_err();
         let all = faults.join("\n");
         assert!(all.contains("chain.chain_id: \"main\" is not"), "{all}");
-        assert!(all.contains("chain.rpc_url: ftp://127.0.0.1:8545 is not"), "{all}");
+        assert!(
+            all.contains("chain.rpc_url: ftp://127.0.0.1:8545 does not start with http://"),
+            "{all}"
+        );
         assert!(all.contains("ledger.clearing_ledger: missing"), "{all}");
         assert!(all.contains("unknown key; did you mean clearing_ledger?"), "{all}");
         assert!(all.contains("surprise: unknown section"), "{all}");

@@ -1,7 +1,7 @@
 //! What must hold before the first payout: better not to start than to burn gas on reverts.
 
 use super::Payouts;
-use crate::{chain::node::Node, exit::Failure};
+use crate::{chain::nodes::Nodes, exit::Failure};
 use alloy::primitives::Address;
 
 /// Signatures that this daemon can give.
@@ -20,12 +20,12 @@ impl Payouts {
                  its own, so that whoever pays for gas cannot sign payouts"
             )));
         }
-        refuse_strangers(&self.node, signer).await
+        refuse_strangers(&self.nodes, signer).await
     }
 }
 
-async fn refuse_strangers(node: &Node, signer: Address) -> Result<(), Failure> {
-    let set = node.signer_set().await?;
+async fn refuse_strangers(nodes: &Nodes, signer: Address) -> Result<(), Failure> {
+    let set = nodes.signer_set().await?;
     if !set.signers.contains(&signer) {
         let known: Vec<String> = set.signers.iter().map(ToString::to_string).collect();
         return Err(Failure::configuration(format!(

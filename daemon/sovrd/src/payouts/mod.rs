@@ -5,10 +5,7 @@ pub mod keys;
 mod trial;
 
 use crate::{
-    chain::{
-        bindings,
-        node::{Node, raw_bytes},
-    },
+    chain::{bindings, node::raw_bytes, nodes::Nodes},
     engine::Inbox,
     failpoint::reach,
 };
@@ -47,7 +44,7 @@ pub struct Payouts {
     /// Gas limit of one payout or refusal.
     pub gas_limit: u64,
     /// Where to send transactions.
-    pub node: Node,
+    pub nodes: Nodes,
 }
 
 /// A call, ready to be signed.
@@ -146,7 +143,7 @@ impl Payouts {
             return Ok(());
         }
         let from = self.submitter.address();
-        match self.node.trial(from, call.input.clone(), call.gas_limit).await {
+        match self.nodes.trial(from, call.input.clone(), call.gas_limit).await {
             Ok(None) => Ok(()),
             Ok(Some(revert)) => {
                 let words = trial::words(&revert);
@@ -183,14 +180,14 @@ impl Payouts {
 
     /// Sends in the background. A failure means *unknown*: the core sends the same bytes again.
     fn broadcast(&self, nonce: u64, raw: Bytes) {
-        let node = self.node.clone();
+        let nodes = self.nodes.clone();
         tokio::spawn(async move {
             reach("before-broadcast");
-            let sent = node.send(&raw).await;
+            let sent = nodes.send(&raw).await;
             reach("after-broadcast");
             match sent {
-                Ok(hash) => debug!(%hash, nonce, "transaction accepted by the node"),
-                Err(error) => warn!(%error, nonce, "the node did not confirm a transaction"),
+                Ok(hash) => debug!(%hash, nonce, "transaction accepted by a node"),
+                Err(error) => warn!(%error, nonce, "no node confirmed a transaction"),
             }
         });
     }

@@ -38,6 +38,11 @@ pub struct AnvilOptions {
     /// Timestamp of block 0, Unix seconds; now if `None`. Two nodes with the same one share their
     /// genesis hash.
     pub genesis_timestamp: Option<u64>,
+    /// It also answers at this local socket; a short path, as systems allow about 100 characters.
+    pub ipc: Option<PathBuf>,
+    /// Blocks whose state is kept, in memory; the node's own choice if `None`. Going back further
+    /// than that loses contracts.
+    pub states_in_memory: Option<u64>,
     /// State is loaded from this file if it exists and written to it at an orderly end.
     pub state: Option<PathBuf>,
     /// The port; a free one if `None`.
@@ -55,6 +60,8 @@ impl Default for AnvilOptions {
             mining: Mining::EveryTransaction,
             slots_in_an_epoch: 1,
             genesis_timestamp: None,
+            ipc: None,
+            states_in_memory: None,
             state: None,
             port: None,
             lifetime: Lifetime::Owned,
@@ -162,6 +169,12 @@ fn arguments(options: &AnvilOptions, folder: &Path, port: u16) -> Vec<OsString> 
     add("--hardfork", "cancun".into());
     if let Some(seconds) = options.genesis_timestamp {
         add("--timestamp", seconds.to_string().into());
+    }
+    if let Some(ipc) = &options.ipc {
+        add("--ipc", ipc.into());
+    }
+    if let Some(states) = options.states_in_memory {
+        add("--prune-history", states.to_string().into());
     }
     if let Some(state) = &options.state {
         add("--state", state.into());

@@ -7,23 +7,31 @@ use bridge_core::{
     block::{BlockNumber, BlockRef, Seq, UnixSeconds},
     command::RangeRequest,
     event::{ContractState, Head, Range, SubmitterAccount},
+    vault_event::{VaultEvent, VaultLog},
 };
 use std::collections::BTreeMap;
 
-/// Two nodes behind one address, each with the branch it believes in.
+/// One endpoint: two nodes behind one address, each with the branch it believes in.
 #[derive(Debug)]
-pub struct Nodes {
+pub struct Endpoint {
     /// What each sees.
     pub branches: [Branch; 2],
     /// True while reads go to either; else all go to the first.
     pub mixed: bool,
+    /// True while it does not answer.
+    pub is_down: bool,
+    /// Most blocks it answers for at once.
+    pub range_limit: u64,
+    /// It tells of a deposit in this block that never was, and all that follows fits to it.
+    pub invents_at: Option<u64>,
 }
 
-impl Nodes {
+impl Endpoint {
     /// Both see the canonical branch.
     #[must_use]
     pub fn new(chain: &Chain) -> Self {
-        Self { branches: [chain.main.clone(), chain.main.clone()], mixed: false }
+        let branches = [chain.main.clone(), chain.main.clone()];
+        Self { branches, mixed: false, is_down: false, range_limit: u64::MAX, invents_at: None }
     }
 
     fn pick(&self, rng: &mut Rng) -> &Branch {
@@ -33,14 +41,24 @@ impl Nodes {
 
     /// A poll; `None` where a node lacks what another spoke of.
     #[must_use]
-    pub fn poll(&self, chain: &Chain, rng: &mut Rng, anchor: BlockNumber) -> Option<Head> {
+    pub fn poll(
+        &self,
+        chain: &Chain,
+        rng: &mut Rng,
+        anchor: BlockNumber,
+        at: Option<BlockNumber>,
+    ) -> Option<Head> {
         let read = |branch: &Branch, number: u64| {
             branch.get(usize::try_from(number).ok()?).map(|i| &chain.blocks[*i as usize])
         };
         let latest = self.pick(rng);
         let latest_number = latest.len() as u64 - 1;
         let newest = read(latest, latest_number)?;
-        let final_number = (latest_number + 1).checked_sub(chain.confirmations)?;
+        let newest_final = (latest_number + 1).checked_sub(chain.confirmations)?;
+        let final_number = at.map_or(newest_final, |at| at.0);
+        if final_number > newest_final {
+            return None;
+        }
         let final_block = read(self.pick(rng), final_number)?;
         // The adapter reads the headers in between too: they must link up to the newest.
         let own = read(latest, final_number)?;
@@ -58,7 +76,9 @@ impl Nodes {
             genesis: chain.blocks[chain.main[0] as usize].header.block.hash,
             latest: BlockNumber(latest_number),
             final_head: final_block.header,
-            last_seq: Seq(final_block.state.last_seq),
+            last_seq: Seq(
+                final_block.state.last_seq + self.invented_before(chain, final_number + 1)
+            ),
             anchor,
             base_fee: newest.base_fee,
             tip: 0,
@@ -90,8 +110,47 @@ impl Nodes {
         let branch = self.pick(rng);
         let final_here = BlockNumber((branch.len() as u64).checked_sub(chain.confirmations)?);
         let blocks = (from.0..=to.0).filter_map(|n| branch.get(usize::try_from(n).ok()?));
-        let logs = blocks.flat_map(|i| chain.blocks[*i as usize].logs.iter().copied()).collect();
+        let mut logs: Vec<VaultLog> =
+            blocks.flat_map(|i| chain.blocks[*i as usize].logs.iter().copied()).collect();
+        self.invent(chain, branch, request, &mut logs);
         Some(Range { request, final_here, headers, logs })
+    }
+
+    /// Events that this endpoint invented before a block.
+    fn invented_before(&self, chain: &Chain, number: u64) -> u64 {
+        u64::from(self.invention(chain).is_some_and(|(at, _)| at < number))
+    }
+
+    /// The block of the invented deposit and the one it is copied from, which comes before it.
+    fn invention(&self, chain: &Chain) -> Option<(u64, VaultLog)> {
+        let at = self.invents_at?;
+        let logs = chain.main.iter().flat_map(|i| &chain.blocks[*i as usize].logs);
+        let before = logs.take_while(|log| log.block.number.0 < at);
+        let deposits = before.filter(|log| matches!(log.event, VaultEvent::Deposited(_)));
+        Some((at, *deposits.last()?))
+    }
+
+    fn invent(
+        &self,
+        chain: &Chain,
+        branch: &Branch,
+        request: RangeRequest,
+        logs: &mut Vec<VaultLog>,
+    ) {
+        let Some((at, copied)) = self.invention(chain) else { return };
+        let place = logs.partition_point(|log| log.block.number.0 <= at);
+        logs[place..].iter_mut().for_each(|log| log.seq = log.seq.plus(1));
+        let inside = (request.from.0..=request.to.0).contains(&at);
+        let block = usize::try_from(at).ok().and_then(|at| branch.get(at));
+        let Some(block) = block.map(|i| &chain.blocks[*i as usize]).filter(|_| inside) else {
+            return;
+        };
+        let seq = Seq(block.state.last_seq + 1);
+        let (tx_hash, log_index) = (block.header.block.hash, 9_999);
+        logs.insert(
+            place,
+            VaultLog { block: block.header.block, seq, tx_hash, log_index, ..copied },
+        );
     }
 
     /// The state of a withdrawal at a block, by hash; `None` where the node lacks it.

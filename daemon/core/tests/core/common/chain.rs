@@ -216,6 +216,12 @@ impl Chain {
         }
     }
 
+    /// The same about a lower block.
+    pub(crate) fn head_at(&self, anchor: BlockNumber, at: BlockNumber) -> Head {
+        let block = &self.blocks[at.0 as usize];
+        Head { final_head: block.header, last_seq: block.last_seq, ..self.head(anchor) }
+    }
+
     /// What an honest, up-to-date node answers to a range request.
     pub(crate) fn range(&self, request: RangeRequest) -> Range {
         let blocks = &self.blocks[request.from.0 as usize..=request.to.0 as usize];

@@ -15,7 +15,11 @@ use bridge_core::{
     block::{Millis, Seq},
     bridge::{Bridge, CannotStart, Config},
     checkpoint::{Change, Checkpoint, Persisted},
-    command::{Call, ChainCommand, Command, LedgerCommand, Notice, PayoutCommand, TransactionPlan},
+    command::{
+        Call, ChainCommand, Command, LedgerCommand, Notice, PayoutCommand, RangeRequest,
+        TransactionPlan,
+    },
+    endpoint::{EndpointId, EndpointsConfig},
     event::{ContractState, Event, LedgerEvent, PayoutEvent},
     halt::Evidence,
     id::{Identity, Instance, Kind, TransferId},
@@ -32,6 +36,8 @@ pub(crate) const VAULT: Address = Address::repeat_byte(0xaa);
 pub(crate) const ALICE: Address = Address::repeat_byte(0x01);
 pub(crate) const BOB: Address = Address::repeat_byte(0x02);
 
+/// The only endpoint, where a story has just one.
+pub(crate) const FIRST: EndpointId = EndpointId(0);
 pub(crate) const POLL_MS: u64 = 1_000;
 /// After so many polls nothing new comes.
 const POLLS_MAX: usize = 3;
@@ -177,8 +183,7 @@ impl Story {
         if to < from {
             return;
         }
-        let request =
-            bridge_core::command::RangeRequest { from, to, all_headers: false, attempt: 0 };
+        let request = RangeRequest { endpoint: FIRST, from, to, all_headers: false, attempt: 0 };
         for log in self.chain.range(request).logs {
             let id = |kind| TransferId::chain_event(self.instance(), kind, log.seq);
             let answered = match log.event {
@@ -206,13 +211,15 @@ impl Story {
 
     pub(crate) fn answer(&mut self, order: Command) {
         let event = match order {
-            Command::Chain(ChainCommand::Poll { anchor }) => Event::Head(self.chain.head(anchor)),
+            Command::Chain(ChainCommand::Poll { endpoint, anchor, .. }) => {
+                Event::Head { endpoint, head: self.chain.head(anchor) }
+            }
             Command::Chain(ChainCommand::FetchRange(request)) => {
                 Event::Range(self.chain.range(request))
             }
-            Command::Chain(ChainCommand::ReadState { seq, block, .. }) => {
+            Command::Chain(ChainCommand::ReadState { endpoint, seq, block, .. }) => {
                 let state = self.states.get(&seq).copied().unwrap_or(ContractState::Requested);
-                Event::State { seq, block: block.number, state: Some(state) }
+                Event::State { endpoint, seq, block: block.number, state: Some(state) }
             }
             Command::Ledger(command) => Event::Ledger(self.ledger.execute(&command)),
             Command::Payout(PayoutCommand::Authorize { seq, verdict, .. }) => {
@@ -333,6 +340,7 @@ fn config(chain: &Chain) -> Config {
         range_blocks_max: 1_000,
         range_events_max: 1_000,
         suspicions_max: SUSPICIONS,
+        endpoints: EndpointsConfig::default(),
         batch_max: 8189,
         queue_max: 10_000,
         open_withdrawals_max: 10_000,
@@ -378,7 +386,11 @@ pub(crate) fn fetch(command: &Command) -> Option<bridge_core::command::RangeRequ
 
 /// Picks polls.
 pub(crate) fn poll(command: &Command) -> Option<bridge_core::block::BlockNumber> {
-    if let Command::Chain(ChainCommand::Poll { anchor }) = command { Some(*anchor) } else { None }
+    if let Command::Chain(ChainCommand::Poll { anchor, .. }) = command {
+        Some(*anchor)
+    } else {
+        None
+    }
 }
 
 /// Picks state reads.

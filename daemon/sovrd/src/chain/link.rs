@@ -1,0 +1,141 @@
+//! The way to one endpoint: HTTP, WebSocket or a local socket, with a bound on what it may answer.
+
+use crate::config::Endpoint;
+use alloy::{
+    providers::{DynProvider, Provider, ProviderBuilder, WsConnect},
+    rpc::{
+        client::RpcClient,
+        json_rpc::{RequestPacket, ResponsePacket},
+    },
+    transports::{
+        TransportError, TransportErrorKind, TransportFut,
+        http::reqwest::{Client, Url},
+        ipc::IpcConnect,
+        ws::WebSocketConfig,
+    },
+};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tokio::sync::Mutex;
+use tower::Service;
+
+/// Most characters of an error page that are kept.
+const ERROR_CHARS: usize = 300;
+
+/// A connection, or what makes one.
+#[derive(Clone, Debug)]
+pub(super) enum Link {
+    /// Each request stands for itself.
+    Http(DynProvider),
+    /// A connection that is made anew after it broke.
+    Lasting(Arc<Lasting>),
+}
+
+/// A connection that lasts until it breaks.
+#[derive(Debug)]
+pub(super) struct Lasting {
+    endpoint: Endpoint,
+    answer_bytes_max: usize,
+    open: Mutex<Option<DynProvider>>,
+}
+
+impl Link {
+    /// Prepares the way; nothing is sent yet.
+    pub(super) fn new(endpoint: &Endpoint, answer_bytes_max: usize) -> Result<Self, String> {
+        if !endpoint.is_http() {
+            let (endpoint, open) = (endpoint.clone(), Mutex::new(None));
+            return Ok(Self::Lasting(Arc::new(Lasting { endpoint, answer_bytes_max, open })));
+        }
+        let url: Url = endpoint.secret().parse().map_err(|e| format!("not a URL: {e}"))?;
+        let http = BoundedHttp { client: Client::new(), url, answer_bytes_max };
+        let client = RpcClient::new(http, false);
+        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(client);
+        Ok(Self::Http(provider.erased()))
+    }
+
+    /// The provider, connected if need be.
+    pub(super) async fn provider(&self) -> Result<DynProvider, TransportError> {
+        let lasting = match self {
+            Self::Http(provider) => return Ok(provider.clone()),
+            Self::Lasting(lasting) => lasting,
+        };
+        let mut open = lasting.open.lock().await;
+        if let Some(provider) = open.as_ref() {
+            return Ok(provider.clone());
+        }
+        let provider = lasting.connect().await?;
+        *open = Some(provider.clone());
+        Ok(provider)
+    }
+
+    /// The connection is of no use any more.
+    pub(super) async fn reset(&self) {
+        if let Self::Lasting(lasting) = self {
+            *lasting.open.lock().await = None;
+        }
+    }
+}
+
+impl Lasting {
+    async fn connect(&self) -> Result<DynProvider, TransportError> {
+        let builder = ProviderBuilder::new().disable_recommended_fillers();
+        let address = self.endpoint.secret();
+        if self.endpoint.is_socket() {
+            return Ok(builder.connect_ipc(IpcConnect::new(address.to_owned())).await?.erased());
+        }
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(self.answer_bytes_max))
+            .max_frame_size(Some(self.answer_bytes_max));
+        let ws = WsConnect::new(address).with_max_retries(0).with_config(config);
+        Ok(builder.connect_ws(ws).await?.erased())
+    }
+}
+
+/// JSON-RPC over HTTP that stops reading where an answer gets too long.
+#[derive(Clone, Debug)]
+struct BoundedHttp {
+    client: Client,
+    url: Url,
+    answer_bytes_max: usize,
+}
+
+/// An answer that is not read to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("an answer of more than {0} bytes is not read; see chain.answer_bytes_max")]
+pub(super) struct TooLong(pub(super) usize);
+
+impl BoundedHttp {
+    async fn exchange(self, packet: RequestPacket) -> Result<ResponsePacket, TransportError> {
+        let request = self.client.post(self.url).json(&packet).headers(packet.headers());
+        let mut response = request.send().await.map_err(TransportErrorKind::custom)?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(TransportErrorKind::custom)? {
+            if body.len().saturating_add(chunk.len()) > self.answer_bytes_max {
+                return Err(TransportErrorKind::custom(TooLong(self.answer_bytes_max)));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let start = || String::from_utf8_lossy(&body).chars().take(ERROR_CHARS).collect::<String>();
+        if !status.is_success() {
+            return Err(TransportErrorKind::http_error(status.as_u16(), start()));
+        }
+        serde_json::from_slice(&body).map_err(|e| TransportError::deser_err(e, start()))
+    }
+}
+
+impl Service<RequestPacket> for BoundedHttp {
+    type Response = ResponsePacket;
+    type Error = TransportError;
+    type Future = TransportFut<'static>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, packet: RequestPacket) -> Self::Future {
+        Box::pin(self.clone().exchange(packet))
+    }
+}

@@ -1,0 +1,102 @@
+//! All endpoints together, for reads beside the core's own and for what is sent.
+
+use super::{
+    error::ReadError,
+    node::{Facts, Node},
+};
+use crate::config;
+use alloy::primitives::TxHash;
+use bridge_core::{
+    block::BlockNumber,
+    endpoint::{EndpointId, EndpointStatus},
+};
+use futures_util::future;
+use std::sync::Arc;
+use tracing::warn;
+
+/// The endpoints in the order of the configuration.
+#[derive(Clone, Debug)]
+pub struct Nodes {
+    list: Arc<[Node]>,
+    quorum: usize,
+}
+
+impl Nodes {
+    /// Prepares all connections; nothing is sent yet.
+    ///
+    /// # Errors
+    /// If a URL cannot be read.
+    pub fn new(config: &config::Chain) -> Result<Self, ReadError> {
+        let urls = config.endpoints.iter();
+        let list: Result<Vec<Node>, _> = urls.map(|url| Node::new(config, url)).collect();
+        Ok(Self { list: list?.into(), quorum: usize::from(config.quorum) })
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, id: EndpointId) -> Option<&Node> {
+        self.list.get(usize::from(id.0))
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Node> {
+        self.list.iter()
+    }
+
+    /// Those the core believes first; those that are set aside last.
+    #[must_use]
+    pub fn in_order(&self, standing: &[EndpointStatus]) -> Vec<&Node> {
+        let mut order: Vec<&EndpointStatus> = standing.iter().collect();
+        order.sort_by_key(|s| (!s.leads, s.set_aside.map(|aside| aside.until_ms)));
+        order.iter().filter_map(|s| self.get(s.endpoint)).collect()
+    }
+
+    /// What the start needs to know, as the first one answers it, or as many as must agree; with the
+    /// node that said so.
+    ///
+    /// # Errors
+    /// If too few answer, or too few say the same.
+    pub async fn facts(&self, deploy_block: BlockNumber) -> Result<(Facts, &Node), ReadError> {
+        let mut said: Vec<(Facts, &Node)> = Vec::new();
+        let mut last = ReadError::Missing("endpoint".to_owned());
+        for node in self.list.iter() {
+            match node.facts(deploy_block).await {
+                Ok(facts) => said.push((facts, node)),
+                Err(error) => {
+                    warn!(%error, endpoint = %node.endpoint(), "an endpoint does not answer");
+                    last = error;
+                }
+            }
+            let votes = |facts: &Facts| said.iter().filter(|(other, _)| other == facts).count();
+            if let Some(found) = said.iter().find(|(facts, _)| votes(facts) >= self.quorum) {
+                return Ok(*found);
+            }
+        }
+        Err(if said.len() < self.quorum { last } else { disagreement(&said, self.quorum) })
+    }
+
+    /// Sends signed bytes to every endpoint: one is enough, and which one a builder sees is not ours
+    /// to guess. An error means that nobody knows whether they arrived.
+    ///
+    /// # Errors
+    /// What the last endpoint said, if none took it.
+    pub async fn send(&self, raw: &[u8]) -> Result<TxHash, ReadError> {
+        let sent = future::join_all(self.list.iter().map(|node| node.send(raw))).await;
+        let mut last = Err(ReadError::Missing("endpoint".to_owned()));
+        for answer in sent {
+            if last.is_err() {
+                last = answer;
+            }
+        }
+        last
+    }
+}
+
+fn disagreement(said: &[(Facts, &Node)], quorum: usize) -> ReadError {
+    let one = |(facts, node): &(Facts, &Node)| {
+        format!("{}: chain {}, genesis {}", node.endpoint(), facts.chain_id, facts.genesis)
+    };
+    let all: Vec<String> = said.iter().map(one).collect();
+    let all = all.join("; ");
+    ReadError::Disagreement(format!("chain.quorum wants {quorum} equal answers, got: {all}"))
+}
