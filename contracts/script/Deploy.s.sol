@@ -14,10 +14,19 @@ import {IVault} from "../src/interfaces/IVault.sol";
 ///
 /// SOVR_ADMIN, SOVR_PAUSER, SOVR_SIGNERS (comma-separated, any order), SOVR_THRESHOLD: required.
 ///
-/// SOVR_GUARDIAN (none), SOVR_ADMIN_DELAY (86400 seconds; 0 on development chains),
+/// Optional, with defaults in brackets, those of development chains after the slash: SOVR_GUARDIAN
+/// (none), SOVR_ADMIN_DELAY (86400 / 0 seconds), SOVR_LOOSENING_DELAY (172800 / 0 seconds),
 /// SOVR_MIN_DEADLINE (3600), SOVR_MAX_DEADLINE (604800), SOVR_MAX_OPEN_WITHDRAWALS (16),
+/// SOVR_QUEUE_WINDOW (86400 / 60 seconds), SOVR_QUEUE_BLOCKS (300 / 1), SOVR_QUEUE_LIFETIME (604800
+/// seconds), SOVR_BUDGET_PERIOD (86400 seconds).
+///
+/// Per token, in whole ether and whole dollars: SOVR_ETHER_CAP (1000000), SOVR_ETHER_MAX_PAYOUT
+/// (500 / 100000), SOVR_ETHER_QUEUE_ABOVE (100 / 10000), SOVR_ETHER_BUDGET (1000 / 1000000),
+/// SOVR_DOLLAR_CAP (1000000000), SOVR_DOLLAR_MAX_PAYOUT (1000000 / 100000000),
+/// SOVR_DOLLAR_QUEUE_ABOVE (250000 / 10000000), SOVR_DOLLAR_BUDGET (2000000 / 1000000000).
+///
 /// SOVR_DOLLAR (an existing six-decimal token for ledger 1002; on development chains a mintable one
-/// is deployed instead when it is missing): optional.
+/// is deployed instead when it is missing).
 contract Deploy is Script {
     /// @notice The environment variable is needed where no test token may be deployed.
     error SetDollarToken(uint256 chainId);
@@ -31,45 +40,15 @@ contract Deploy is Script {
 
     /// @notice Deploys, lists ether and the dollar token, checks, and says where everything is.
     function run() external returns (address vault, address dollar) {
-        bool development = block.chainid == 31_337 || block.chainid == 1337;
         dollar = vm.envOr("SOVR_DOLLAR", address(0));
-        if (dollar == address(0) && !development) revert SetDollarToken(block.chainid);
-
-        IVault.VaultConfig memory config = IVault.VaultConfig({
-            admin: vm.envAddress("SOVR_ADMIN"),
-            adminDelay: uint48(vm.envOr("SOVR_ADMIN_DELAY", uint256(development ? 0 : 1 days))),
-            pauser: vm.envAddress("SOVR_PAUSER"),
-            guardian: vm.envOr("SOVR_GUARDIAN", address(0)),
-            signers: _sorted(vm.envAddress("SOVR_SIGNERS", ",")),
-            threshold: vm.envUint("SOVR_THRESHOLD"),
-            minDeadline: uint64(vm.envOr("SOVR_MIN_DEADLINE", uint256(1 hours))),
-            maxDeadline: uint64(vm.envOr("SOVR_MAX_DEADLINE", uint256(7 days))),
-            maxOpenWithdrawals: uint32(vm.envOr("SOVR_MAX_OPEN_WITHDRAWALS", uint256(16))),
-            listings: new IVault.ListingConfig[](2)
-        });
+        if (dollar == address(0) && !_development()) revert SetDollarToken(block.chainid);
+        IVault.VaultConfig memory config = _settings();
 
         vm.startBroadcast();
         (, address deployer,) = vm.readCallers();
         if (dollar == address(0)) dollar = address(new TestToken());
-        // Eight decimals in the ledger for ether, cents for the dollar.
-        config.listings[0] = IVault.ListingConfig({
-            token: ETHER,
-            ledger: ETHER_LEDGER,
-            scaleDivisor: 1e10,
-            creditsMeasuredDelta: false,
-            minDeposit: 0.0001 ether,
-            minWithdrawal: 0.0001 ether,
-            depositCap: 1_000_000 ether
-        });
-        config.listings[1] = IVault.ListingConfig({
-            token: dollar,
-            ledger: DOLLAR_LEDGER,
-            scaleDivisor: 1e4,
-            creditsMeasuredDelta: false,
-            minDeposit: 1e4,
-            minWithdrawal: 1e4,
-            depositCap: 1_000_000_000e6
-        });
+        config.listings[0] = _ether();
+        config.listings[1] = _dollar(dollar);
         Vault deployed = new Vault(config);
         vm.stopBroadcast();
 
@@ -79,6 +58,75 @@ contract Deploy is Script {
         console2.log("dollar", dollar);
         console2.log("deployer", deployer);
         console2.log("last seq", deployed.lastSeq());
+    }
+
+    function _development() private view returns (bool) {
+        return block.chainid == 31_337 || block.chainid == 1337;
+    }
+
+    function _settings() private view returns (IVault.VaultConfig memory) {
+        return IVault.VaultConfig({
+            admin: vm.envAddress("SOVR_ADMIN"),
+            adminDelay: uint48(_number("SOVR_ADMIN_DELAY", 1 days, 0)),
+            looseningDelay: uint48(_number("SOVR_LOOSENING_DELAY", 2 days, 0)),
+            pauser: vm.envAddress("SOVR_PAUSER"),
+            guardian: vm.envOr("SOVR_GUARDIAN", address(0)),
+            signers: _sorted(vm.envAddress("SOVR_SIGNERS", ",")),
+            threshold: vm.envUint("SOVR_THRESHOLD"),
+            minDeadline: uint64(_number("SOVR_MIN_DEADLINE", 1 hours, 1 hours)),
+            maxDeadline: uint64(_number("SOVR_MAX_DEADLINE", 7 days, 7 days)),
+            maxOpenWithdrawals: uint32(_number("SOVR_MAX_OPEN_WITHDRAWALS", 16, 16)),
+            queueWindow: uint32(_number("SOVR_QUEUE_WINDOW", 1 days, 1 minutes)),
+            queueWindowBlocks: uint32(_number("SOVR_QUEUE_BLOCKS", 300, 1)),
+            queueLifetime: uint32(_number("SOVR_QUEUE_LIFETIME", 7 days, 7 days)),
+            listings: new IVault.ListingConfig[](2)
+        });
+    }
+
+    /// @dev Eight decimals in the ledger.
+    function _ether() private view returns (IVault.ListingConfig memory) {
+        return IVault.ListingConfig({
+            token: ETHER,
+            ledger: ETHER_LEDGER,
+            scaleDivisor: 1e10,
+            creditsMeasuredDelta: false,
+            minDeposit: 0.0001 ether,
+            minWithdrawal: 0.0001 ether,
+            depositCap: uint128(_number("SOVR_ETHER_CAP", 1_000_000, 1_000_000) * 1 ether),
+            payouts: IVault.PayoutLimits({
+                maxPayout: uint128(_number("SOVR_ETHER_MAX_PAYOUT", 500, 100_000) * 1 ether),
+                queueAbove: uint128(_number("SOVR_ETHER_QUEUE_ABOVE", 100, 10_000) * 1 ether),
+                budgetCapacity: uint128(_number("SOVR_ETHER_BUDGET", 1000, 1_000_000) * 1 ether),
+                budgetPeriod: uint32(_number("SOVR_BUDGET_PERIOD", 1 days, 1 days))
+            })
+        });
+    }
+
+    /// @dev Cents in the ledger.
+    function _dollar(address token) private view returns (IVault.ListingConfig memory) {
+        return IVault.ListingConfig({
+            token: token,
+            ledger: DOLLAR_LEDGER,
+            scaleDivisor: 1e4,
+            creditsMeasuredDelta: false,
+            minDeposit: 1e4,
+            minWithdrawal: 1e4,
+            depositCap: uint128(_number("SOVR_DOLLAR_CAP", 1e9, 1e9) * 1e6),
+            payouts: IVault.PayoutLimits({
+                maxPayout: uint128(_number("SOVR_DOLLAR_MAX_PAYOUT", 1e6, 1e8) * 1e6),
+                queueAbove: uint128(_number("SOVR_DOLLAR_QUEUE_ABOVE", 250_000, 1e7) * 1e6),
+                budgetCapacity: uint128(_number("SOVR_DOLLAR_BUDGET", 2e6, 1e9) * 1e6),
+                budgetPeriod: uint32(_number("SOVR_BUDGET_PERIOD", 1 days, 1 days))
+            })
+        });
+    }
+
+    function _number(string memory name, uint256 real, uint256 development)
+        private
+        view
+        returns (uint256)
+    {
+        return vm.envOr(name, _development() ? development : real);
     }
 
     /// @dev Runs against the simulated result, so a fault stops the script before anything is sent.
@@ -106,10 +154,11 @@ contract Deploy is Script {
             keccak256(abi.encode(vault.signers())) == keccak256(abi.encode(config.signers)),
             "signers"
         );
-        _require(vault.threshold() == config.threshold, "threshold");
-        _require(vault.minDeadline() == config.minDeadline, "minimum deadline");
-        _require(vault.maxDeadline() == config.maxDeadline, "maximum deadline");
-        _require(vault.maxOpenWithdrawals() == config.maxOpenWithdrawals, "open withdrawals");
+        _require(vault.threshold() == config.threshold && config.threshold >= 1, "threshold");
+        _require(
+            keccak256(abi.encode(vault.settings())) == keccak256(abi.encode(_fixed(config))),
+            "settings"
+        );
         _require(vault.lastSeq() == config.listings.length, "sequence");
         for (uint256 i = 0; i < config.listings.length; ++i) {
             IVault.ListingConfig memory wanted = config.listings[i];
@@ -121,7 +170,27 @@ contract Deploy is Script {
             _require(listing.minDeposit == wanted.minDeposit, "minimum deposit");
             _require(listing.minWithdrawal == wanted.minWithdrawal, "minimum withdrawal");
             _require(listing.depositCap == wanted.depositCap, "deposit cap");
+            _require(
+                keccak256(abi.encode(listing.payouts)) == keccak256(abi.encode(wanted.payouts)),
+                "payout limits"
+            );
         }
+    }
+
+    function _fixed(IVault.VaultConfig memory config)
+        private
+        pure
+        returns (IVault.Settings memory)
+    {
+        return IVault.Settings({
+            minDeadline: config.minDeadline,
+            maxDeadline: config.maxDeadline,
+            maxOpenWithdrawals: config.maxOpenWithdrawals,
+            looseningDelay: config.looseningDelay,
+            queueWindow: config.queueWindow,
+            queueWindowBlocks: config.queueWindowBlocks,
+            queueLifetime: config.queueLifetime
+        });
     }
 
     function _require(bool condition, string memory what) private pure {

@@ -47,7 +47,7 @@ contract GasTest is VaultTest {
     function test_PayoutToken() public {
         (Withdrawal memory w,) = _request(alice, address(dollar), _recipient(0), DOLLAR);
         _payout(_requestItem(w));
-        _record("payout token", 88_000);
+        _record("payout token", 90_000);
     }
 
     function test_PayoutIntent() public {
@@ -63,7 +63,7 @@ contract GasTest is VaultTest {
             items[i] = _requestItem(w);
         }
         _payoutBatch(items);
-        _record("payout token batch of 20", 660_000);
+        _record("payout token batch of 20", 675_000);
     }
 
     function test_Refuse() public {

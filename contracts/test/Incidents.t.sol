@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IVault} from "../src/interfaces/IVault.sol";
-import {FeeToken, PlainToken, SilentToken} from "./mocks/Tokens.sol";
+import {FeeToken, PlainToken, SilentToken, SwallowingToken} from "./mocks/Tokens.sol";
 import {VaultTest} from "./utils/VaultTest.sol";
 
 /// @dev What went wrong elsewhere must not go wrong here; each test is named after its incident.
@@ -61,6 +61,45 @@ contract IncidentsTest is VaultTest {
         assertEq(vault.accounted(address(dollar)), 1000 * DOLLAR);
     }
 
+    /// @dev Enough signing keys were stolen, and everything was gone in two transactions. Here the
+    /// thief, with every key, gets no more than one budget, in pieces below the queue's threshold.
+    function test_RoninAndHarmony2022_StolenKeysAreWorthOneBudget() public {
+        vm.prank(admin);
+        vault.setPayoutLimits(ETHER, IVault.PayoutLimits(5 ether, 2 ether, 10 ether, 1 days));
+        (address thief, uint256 key) = makeAddrAndKey("thief");
+        uint256 taken = 0;
+        for (uint256 i = 0; i < 20; ++i) {
+            PayoutItem memory item = _intentItem(_intent(thief, ETHER, thief, 2 ether, i), key);
+            bytes[] memory signatures = _payoutQuorum(_payoutLeaf(item));
+            try vault.payout(item, signatures) {
+                taken += 2 ether;
+            } catch (bytes memory fault) {
+                assertEq(bytes4(fault), PayoutBudgetExhausted.selector);
+            }
+        }
+        assertEq(taken, 10 ether);
+        assertEq(thief.balance, 10 ether);
+        assertEq(vault.accounted(ETHER), 90 ether);
+    }
+
+    /// @dev And a large theft has to wait, in sight of the guardian.
+    function test_RoninAndHarmony2022_TheGuardianVetoesALargeTheft() public {
+        vm.prank(admin);
+        vault.setPayoutLimits(ETHER, IVault.PayoutLimits(50 ether, 2 ether, 50 ether, 1 days));
+        (address thief, uint256 key) = makeAddrAndKey("thief");
+        Withdrawal memory w = _intent(thief, ETHER, thief, 50 ether, 1);
+        _payout(_intentItem(w, key));
+        vm.expectPartialRevert(PayoutWindowOpen.selector);
+        vault.finalize(Kind.Intent, w);
+        vm.prank(guardian);
+        vault.veto(Kind.Intent, w);
+        vm.warp(block.timestamp + QUEUE_WINDOW);
+        vm.roll(block.number + QUEUE_BLOCKS);
+        vm.expectPartialRevert(PayoutNotQueued.selector);
+        vault.finalize(Kind.Intent, w);
+        assertEq(thief.balance, 0);
+    }
+
     /// @dev An upgrade left the threshold at zero. Here no set, at no time, goes without one.
     function test_Ronin2024_NoZeroThreshold() public {
         vm.prank(admin);
@@ -104,8 +143,9 @@ contract IncidentsTest is VaultTest {
     /// @dev Anybody could list a token.
     function test_XBridge2024_OnlyTheAdminLists() public {
         PlainToken token = new PlainToken(18);
-        IVault.ListingConfig memory config =
-            IVault.ListingConfig(address(token), 3000, 1, false, 1, 1, type(uint128).max);
+        IVault.ListingConfig memory config = IVault.ListingConfig(
+            address(token), 3000, 1, false, 1, 1, type(uint128).max, _noPayoutLimits()
+        );
         _expectUnauthorized(alice, ADMIN_ROLE);
         vm.prank(alice);
         vault.listToken(config);
@@ -120,6 +160,23 @@ contract IncidentsTest is VaultTest {
         signatures[1] = abi.encodePacked(bytes32(uint256(2)), bytes32(uint256(1)), uint8(27));
         vm.expectPartialRevert(SignerUnknown.selector);
         vault.payout(item, signatures);
+    }
+
+    /// @dev A permit on a token whose fallback swallows it counted as an approval, and a victim's
+    /// standing allowance was spent. Here payer and caller are one, and the allowance decides.
+    function test_Anyswap2025_ASwallowedPermitIsNoApproval() public {
+        SwallowingToken token = new SwallowingToken();
+        _list(address(token), 3000, false);
+        token.mint(alice, 100);
+        vm.prank(alice);
+        token.approve(address(vault), 100);
+        address thief = makeAddr("thief");
+        vm.prank(thief);
+        vm.expectRevert(
+            abi.encodeWithSelector(PermitLeftAllowanceTooLow.selector, token, thief, 0, 100)
+        );
+        vault.depositWithPermit(address(token), 100, thief, 0, 0, 0, 0);
+        assertEq(token.balanceOf(alice), 100);
     }
 
     /// @dev A token without the asked-for function swallowed the call in silence.

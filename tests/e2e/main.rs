@@ -4,14 +4,21 @@
 #![allow(unreachable_pub, reason = "one binary: there is no outside")]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
 #![allow(missing_debug_implementations, missing_docs, reason = "a test binary")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a case that is meant for some stays as it is for others"
+)]
 
 mod crash;
 mod flows;
+mod halt;
 mod hostile;
 mod nodes;
 mod payouts;
 mod refusals;
 mod reorgs;
+mod reserves;
+mod store;
 mod table;
 mod tools;
 mod world;

@@ -97,17 +97,12 @@ fn a_store_that_cannot_be_used_is_refused() -> Result<()> {
 }
 
 #[test]
-fn a_damaged_store_is_told_and_another_vaults_store_refused() -> Result<()> {
+fn another_vaults_store_is_refused() -> Result<()> {
     let mut world = World::running()?;
     assert_eq!(world.stop()?, Some(0));
     let mut other = World::new()?;
     other.config.store = world.config.store.clone();
-    refuses(&mut other, CONFIGURATION, "the store belongs to instance")?;
-
-    let db = world.config.store.path.join("db");
-    let length = std::fs::metadata(&db)?.len();
-    std::fs::write(&db, vec![0x5a; usize::try_from(length)?])?;
-    refuses(&mut world, CONFIGURATION, "store ")
+    refuses(&mut other, CONFIGURATION, "the store belongs to instance")
 }
 
 #[test]

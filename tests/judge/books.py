@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import encoding as enc
+import superseded
 from ledger import LINKED, PENDING, POST, VOID, Balance, Transfer
 from story import Deposit, Story, Withdrawal
 
@@ -63,6 +64,7 @@ def keep(story: Story) -> Books:
     for withdrawal in story.withdrawals.values():
         if withdrawal.reserved:
             add_withdrawal(books, story, withdrawal)
+    superseded.post_all(books, story.closed.transfers.values())
     return books
 
 
@@ -80,7 +82,7 @@ def add_deposit(books: Books, story: Story, d: Deposit) -> None:
     else:
         credit, code = funds(books, d.ledger, d.owner), enc.CODE_DEPOSIT
     transfer = Transfer(
-        id=enc.chain_event_id(story.instance, "deposit", d.seq),
+        id=enc.chain_event_id(story.instance, "deposit", d.seq, d.attempt),
         ledger=d.ledger,
         debit=enc.vault_id(d.ledger, story.instance),
         credit=credit,

@@ -94,11 +94,17 @@ def shape(account: Account) -> tuple[int, int] | None:
     return None
 
 
-def check_deposits(books: Books, view: LedgerView) -> list[Difference]:
+def check_superseded(story: Story) -> list[Difference]:
+    """What records superseded is out of the ledger again."""
+    return [Difference("superseded", fault) for fault in story.closed.faults]
+
+
+def check_deposits(story: Story, books: Books, view: LedgerView) -> list[Difference]:
     """Every final deposit has its one transfer, and every deposit transfer its deposit."""
     differences = expect("deposit", books.deposits, books.labels, view)
     for t in view.transfers.values():
-        if t.code in (enc.CODE_DEPOSIT, enc.CODE_SUSPENSE) and t.id not in books.deposits:
+        known = books.deposits.keys() | story.closed.transfers.keys()
+        if t.code in (enc.CODE_DEPOSIT, enc.CODE_SUSPENSE) and t.id not in known:
             text = f"transfer {t.id:#034x} credits {t.amount}, yet no final deposit says so"
             differences.append(Difference("deposit", text))
     return differences
@@ -110,7 +116,7 @@ def check_withdrawals(story: Story, books: Books, view: LedgerView) -> list[Diff
     differences += expect("withdrawal", books.resolutions, books.labels, view)
     for w in story.withdrawals.values():
         main = view.transfers.get(story.id_of(w, "main"))
-        if not w.reserved and main is not None:
+        if not w.reserved and main is not None and main.id not in story.closed.transfers:
             text = f"{w.label} is reserved with {main.amount}, more than its owner had"
             differences.append(Difference("withdrawal", text))
         resolve = view.transfers.get(story.id_of(w, "resolve"))
@@ -150,6 +156,7 @@ def unequal(found: object, must: object) -> list[tuple[str, object, object]]:
 def check_unexplained(story: Story, books: Books, view: LedgerView) -> list[Difference]:
     """Nothing moved in these ledgers that the story does not explain."""
     known = books.deposits.keys() | books.reservations.keys() | books.resolutions.keys()
+    known = known | story.closed.transfers.keys()
     # These have been told of already.
     for w in story.withdrawals.values():
         known = known | {story.id_of(w, role) for role in enc.ROLES}
@@ -244,7 +251,7 @@ def on_the_way(story: Story, ledger: int, view: LedgerView) -> int:
         d.amount
         for d in story.deposits
         if d.ledger == ledger
-        and enc.chain_event_id(story.instance, "deposit", d.seq) not in view.transfers
+        and enc.chain_event_id(story.instance, "deposit", d.seq, d.attempt) not in view.transfers
     )
     going = sum(
         w.amount

@@ -27,6 +27,13 @@ OBLIGATION_TYPE = (
     "string reference,bytes32 nonce,uint64 issuedAtMs,uint64 expiresAtMs)"
 ) + LINE_TYPE
 ATTESTATION_TYPE = "IntentAttestation(bytes32 intent,uint64 attestedAtMs)"
+PASSKEY_REGISTRATION_TYPE = "PasskeyRegistration(address owner,bytes32 x,bytes32 y)"
+PASSKEY_REVOCATION_TYPE = "PasskeyRevocation(address owner,bytes32 x,bytes32 y)"
+FORWARD_TYPE = (
+    "ForwardTransfer(uint16 code,uint32 ledger,uint128 debit,uint128 credit,uint128 amount,"
+    "bool balancing,string reason,bytes32 nonce)"
+)
+CLOSURE_TYPE = "AccountClosure(uint128 account,uint32 round,bool closed,string reason)"
 
 TYPES = (
     DOMAIN_TYPE,
@@ -39,10 +46,15 @@ TYPES = (
     LINE_TYPE,
     OBLIGATION_TYPE,
     ATTESTATION_TYPE,
+    PASSKEY_REGISTRATION_TYPE,
+    PASSKEY_REVOCATION_TYPE,
+    FORWARD_TYPE,
+    CLOSURE_TYPE,
 )
 
 VAULT_NAME = "SOVR Vault"
 OBLIGATIONS_NAME = "SOVR Obligations"
+OPERATORS_NAME = "SOVR Operators"
 VERSION = "1"
 
 KIND_REQUEST = 0
@@ -190,3 +202,38 @@ def obligation_struct_hash(o: Obligation) -> bytes:
 def attestation_struct_hash(intent: bytes, attested_at_ms: int) -> bytes:
     """hashStruct of an attestation; `intent` is the obligation's full digest."""
     return keccak(type_hash(ATTESTATION_TYPE) + intent + u(256, attested_at_ms))
+
+
+def passkey_struct_hash(type_string: str, owner: bytes, x: bytes, y: bytes) -> bytes:
+    """hashStruct of a passkey's registration or revocation."""
+    return keccak(type_hash(type_string) + _address(owner) + x + y)
+
+
+@dataclass(frozen=True)
+class Forward:
+    """An operators' approval of one transfer; account ids are the ledger's."""
+
+    code: int
+    ledger: int
+    debit: int
+    credit: int
+    amount: int
+    balancing: bool
+    reason: str
+    nonce: bytes
+
+
+def forward_struct_hash(f: Forward) -> bytes:
+    """hashStruct of an approval."""
+    u(16, f.code), u(32, f.ledger)
+    head = u(256, f.code) + u(256, f.ledger)
+    wide = b"".join(u(128, 0) + u(128, n) for n in (f.debit, f.credit, f.amount))
+    tail = u(256, int(f.balancing)) + _text(f.reason) + f.nonce
+    return keccak(type_hash(FORWARD_TYPE) + head + wide + tail)
+
+
+def closure_struct_hash(account: int, round_number: int, closed: bool, reason: str) -> bytes:
+    """hashStruct of an approval to close an account or open it again."""
+    u(128, account), u(32, round_number)
+    words = u(256, account) + u(256, round_number) + u(256, int(closed))
+    return keccak(type_hash(CLOSURE_TYPE) + words + _text(reason))

@@ -62,6 +62,7 @@ def instance_number(key: bytes) -> int:
 
 CONTROL = 900
 LIMIT_BASE = 2**31
+USD_CENTS = LIMIT_BASE + 1
 
 # --- 3. Accounts -----------------------------------------------------------------------------
 
@@ -231,7 +232,18 @@ KINDS = {
 }
 ROLES = {"main": 1, "gate": 2, "fee": 3, "resolve": 4, "resolve-fee": 5}
 SUPERSEDE_ROLES = {"record": 1}
-PARTS = {"payment": 0, "gate": 1, "daily limit": 2, "monthly limit": 3, "SKU limit": 4}
+PARTS = {
+    "payment": 0,
+    "gate": 1,
+    "daily limit": 2,
+    "monthly limit": 3,
+    "SKU limit": 4,
+    "void of daily limit": 5,
+    "void of monthly limit": 6,
+    "void of SKU limit": 7,
+}
+CLOSURE_ROLES = {"close": 1, "reopen": 2}
+LINES_MAX = 32
 CANNOT_EXIST = number(u(8, 0x7F) + bytes(14) + u(8, 1))
 
 
@@ -248,8 +260,8 @@ def gasless_id(role: str, digest: bytes) -> int:
 
 def intent_leg_id(issued_at_ms: int, digest: bytes, line: int, part: str) -> int:
     """A leg of an obligation intent."""
-    if not 0 <= line < 32:
-        raise ValueError(f"line {line} is not within 0 and 31")
+    if not 0 <= line < LINES_MAX:
+        raise ValueError(f"line {line} is not within 0 and {LINES_MAX - 1}")
     leg = line << 3 | PARTS[part]
     return number(u(8, 0x03) + u(48, issued_at_ms) + digest[0:8] + u(8, leg))
 
@@ -271,14 +283,49 @@ def forward_id(approval_digest: bytes) -> int:
     return number(u(8, 0x06) + digest[0:15])
 
 
+def limit_funding_id(account: int, revision: int) -> int:
+    """The `revision`-th change (from 0) of what a limit account may hold at most."""
+    digest = keccak(b"sovr.funding.v1" + u(128, account) + u(32, revision))
+    return number(u(8, 0x07) + digest[0:15])
+
+
+def provisional_void_id(instance: int, seq: int, block_hash: bytes) -> int:
+    """The end of a provisional deposit: its id under another namespace."""
+    return number(u(8, 0x08) + u(128, provisional_id(instance, seq, block_hash))[1:16])
+
+
+def honored_id(payment: int, attempt: int) -> int:
+    """That the payment with this id was honored outside."""
+    digest = keccak(b"sovr.honored.v1" + u(128, payment) + u(8, attempt))
+    return number(u(8, 0x09) + digest[0:15])
+
+
+def closure_id(role: str, account: int, round_number: int) -> int:
+    """The `round_number`-th time (from 0) that an account is closed, or opened again."""
+    digest = keccak(b"sovr.closure.v1" + u(128, account) + u(32, round_number))
+    return number(u(8, 0x0A) + u(8, CLOSURE_ROLES[role]) + digest[0:14])
+
+
 # --- 5. What a transfer carries --------------------------------------------------------------
 
+CODE_OBLIGATION = 1
 CODE_DEPOSIT = 10
 CODE_SUSPENSE = 11
+CODE_PROVISIONAL = 12
 CODE_REQUESTED = 20
 CODE_GASLESS = 21
 CODE_GATE = 22
 CODE_FEE = 23
+CODE_DAILY_LIMIT = 30
+CODE_MONTHLY_LIMIT = 31
+CODE_SKU_LIMIT = 32
+CODE_LIMIT_FUNDING = 33
+CODE_HONORED = 40
+CODE_CASH_FUNDING = 41
+CODE_CORRECTION = 50
+CODE_DEBITED_BACK = 51
+CODE_LOSS = 52
+CODE_CLOSURE = 60
 
 
 def deposit_user_data(tx_hash: bytes, block_hash: bytes, log_index: int) -> UserData:
@@ -302,3 +349,15 @@ def intent_user_data(digest: bytes, expires_at_ms: int, line: int) -> UserData:
     """What every leg of an obligation intent carries."""
     u(64, expires_at_ms)
     return UserData(number(digest[16:32]), expires_at_ms, line)
+
+
+def approved_user_data(approval_digest: bytes) -> UserData:
+    """What a transfer carries that operators or an owner approved: 28 bytes of what they signed."""
+    digest = _sized(approval_digest, 32, "approval digest")
+    return UserData(number(digest[0:16]), number(digest[16:24]), number(digest[24:28]))
+
+
+def honored_user_data(digest: bytes, line: int, agent: int) -> UserData:
+    """Which line of which intent; `agent` is a chart number, 0 for an agent with an address."""
+    u(32, agent)
+    return UserData(number(digest[16:32]), agent, line)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import eip712
 import encoding as enc
+import superseded
 from abi import Event
 from ledger import CLOSED, PENDING, VOID, LedgerView, Transfer
 
@@ -38,6 +39,7 @@ class Deposit:
     amount: int
     user_data: enc.UserData
     to_suspense: bool
+    attempt: int = 0
 
 
 @dataclass
@@ -76,6 +78,8 @@ class Story:
     listings: dict[int, Listing] = field(default_factory=dict)
     deposits: list[Deposit] = field(default_factory=list)
     withdrawals: dict[bytes, Withdrawal] = field(default_factory=dict)
+    records: list[superseded.Record] = field(default_factory=list)
+    closed: superseded.Closed = field(default_factory=superseded.Closed)
     faults: list[str] = field(default_factory=list)
 
     def id_of(self, w: Withdrawal, role: str) -> int:
@@ -125,7 +129,8 @@ class Teller:
         owner, ledger = event["owner"], event["ledger"]
         suspense = taken_by_another(self.view, ledger, owner)
         data = enc.deposit_user_data(event.tx_hash, event.block_hash, event.log_index)
-        deposit = Deposit(event.seq, owner, ledger, amount, data, suspense)
+        attempt = superseded.attempt(self.story.records, event.seq)
+        deposit = Deposit(event.seq, owner, ledger, amount, data, suspense, attempt)
         self.story.deposits.append(deposit)
         if not suspense:
             self.credited[ledger, owner] = self.credited.get((ledger, owner), 0) + amount
@@ -141,7 +146,11 @@ class Teller:
         )
         self.check_id(event)
         least, most = self.spendable(ledger, owner)
-        if amount > most:
+        main = self.view.transfers.get(self.story.id_of(w, "main"))
+        used = main is not None and not superseded.stands_for(main, w.id)
+        if used and superseded.attempt(self.story.records, event.seq):
+            w.reserved = False  # its number was used by the history that was superseded
+        elif amount > most:
             w.reserved = False
         elif amount > least or self.frozen(owner):
             w.reserved = self.story.id_of(w, "main") in self.view.transfers
@@ -273,7 +282,10 @@ def tell(
     events: Iterable[Event], instance: int, chain_id: int, vault: bytes, now: int, view: LedgerView
 ) -> Story:
     """The story up to the final block, whose timestamp is `now`."""
-    story = Story(instance, now)
+    events = list(events)
+    story = Story(instance, now, records=superseded.records(instance, view))
+    requests = {e.seq: e["id"] for e in events if e.name == "WithdrawalRequested"}
+    story.closed = superseded.closed(instance, story.records, requests, view)
     domain = eip712.domain_separator(eip712.VAULT_NAME, chain_id, vault)
     teller = Teller(story, domain, view)
     teller.tell(events)

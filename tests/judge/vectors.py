@@ -11,6 +11,7 @@ import json
 import sys
 from pathlib import Path
 
+import vectors_flows as flows
 import vectors_ids as ids
 import vectors_typed as typed
 
@@ -43,6 +44,28 @@ SECTIONS = (
     typed.root_digest,
     typed.obligation,
     typed.attestation,
+    ids.transfer_limit_funding,
+    ids.transfer_provisional_void,
+    ids.transfer_honored,
+    ids.transfer_closure,
+    ids.user_data_approved,
+    ids.user_data_honored,
+    typed.passkey_approval,
+    typed.forward_approval,
+    typed.closure_approval,
+    flows.purpose,
+    flows.webauthn,
+    flows.flow_deposit,
+    flows.flow_provisional,
+    flows.flow_superseded,
+    flows.flow_supersede_record,
+    flows.flow_withdrawal,
+    flows.flow_intent,
+    flows.flow_limit_funding,
+    flows.flow_forward,
+    flows.flow_honored,
+    flows.flow_closure,
+    flows.flow_burn,
 )
 
 

@@ -221,6 +221,59 @@ def transfer_forward() -> list[dict]:
     ]
 
 
+ACCOUNTS = [
+    enc.person_id("daily limit", enc.USD_CENTS, ALICE),
+    enc.person_id("gate", enc.CONTROL, BOB),
+    U128 - 1,
+]
+
+
+def transfer_limit_funding() -> list[dict]:
+    """Namespace 0x07."""
+    return [
+        vector(
+            {"account": x128(account_id), "revision": revision},
+            {"id": x128(enc.limit_funding_id(account_id, revision))},
+        )
+        for account_id, revision in zip(ACCOUNTS, (0, 1, U32))
+    ]
+
+
+def transfer_provisional_void() -> list[dict]:
+    """Namespace 0x08."""
+    return [
+        vector(
+            {"instance": number, "seq": x64(seq), "block_hash": x(block)},
+            {"id": x128(enc.provisional_void_id(number, seq, block))},
+        )
+        for (number, seq), block in zip([(0x12345678, 1), (1, 70_000), (U32, U40)], DIGESTS)
+    ]
+
+
+def transfer_honored() -> list[dict]:
+    """Namespace 0x09."""
+    payments = [enc.intent_leg_id(U48, digest, 31, "payment") for digest in DIGESTS]
+    return [
+        vector(
+            {"payment": x128(payment), "attempt": attempt},
+            {"id": x128(enc.honored_id(payment, attempt))},
+        )
+        for payment, attempt in zip(payments, (0, 1, 255))
+    ]
+
+
+def transfer_closure() -> list[dict]:
+    """Namespace 0x0a, both roles."""
+    return [
+        vector(
+            {"role": role, "name": name, "account": x128(account_id), "round": number},
+            {"id": x128(enc.closure_id(name, account_id, number))},
+        )
+        for account_id, number in zip(ACCOUNTS, (0, 1, U32))
+        for name, role in enc.CLOSURE_ROLES.items()
+    ]
+
+
 def transfer_cannot_exist() -> list[dict]:
     """Namespace 0x7f."""
     return [vector({}, {"id": x128(enc.CANNOT_EXIST)})]
@@ -257,4 +310,21 @@ def user_data_intent() -> list[dict]:
     for digest, expires, line in zip(DIGESTS, (1_700_000_300_000, 1, U64), (0, 7, 31)):
         given = {"digest": x(digest), "expires_at_ms": x64(expires), "line": line}
         vectors.append(vector(given, user_data(enc.intent_user_data(digest, expires, line))))
+    return vectors
+
+
+def user_data_approved() -> list[dict]:
+    """Forward transfers and closures."""
+    return [
+        vector({"approval_digest": x(digest)}, user_data(enc.approved_user_data(digest)))
+        for digest in DIGESTS
+    ]
+
+
+def user_data_honored() -> list[dict]:
+    """Honoring by an agent with a chart number, and by one with an address (0)."""
+    vectors = []
+    for digest, line, agent in zip(DIGESTS, (0, 7, 31), (3000001, 0, U32)):
+        given = {"digest": x(digest), "line": line, "agent": agent}
+        vectors.append(vector(given, user_data(enc.honored_user_data(digest, line, agent))))
     return vectors

@@ -58,9 +58,9 @@ def type_hash() -> list[dict]:
 
 
 def domain() -> list[dict]:
-    """The separators of both applications."""
+    """The separators of all applications."""
     vectors = []
-    for name in (e7.VAULT_NAME, e7.OBLIGATIONS_NAME):
+    for name in (e7.VAULT_NAME, e7.OBLIGATIONS_NAME, e7.OPERATORS_NAME):
         for chain_id, contract in DOMAINS:
             given = {"name": name, "version": e7.VERSION, "chain_id": x256(chain_id)}
             given["verifying_contract"] = x(contract)
@@ -165,4 +165,65 @@ def attestation() -> list[dict]:
         struct_hash = e7.attestation_struct_hash(intent, at)
         out = {"struct_hash": x(struct_hash), "digest": x(e7.digest(separator, struct_hash))}
         vectors.append(vector(given, out))
+    return vectors
+
+
+def struct_and_digest(separator: bytes, struct_hash: bytes) -> dict:
+    """What typed data comes to."""
+    return {"struct_hash": x(struct_hash), "digest": x(e7.digest(separator, struct_hash))}
+
+
+def passkey_approval() -> list[dict]:
+    """What an owner signs to register a passkey, and to revoke it."""
+    vectors = []
+    types = {
+        "PasskeyRegistration": e7.PASSKEY_REGISTRATION_TYPE,
+        "PasskeyRevocation": e7.PASSKEY_REVOCATION_TYPE,
+    }
+    for (chain_id, contract), owner in zip(DOMAINS, (ALICE, BOB, ONES)):
+        separator = e7.domain_separator(e7.OBLIGATIONS_NAME, chain_id, contract)
+        for name, type_string in types.items():
+            key_x, key_y = hash_of(f"{name} x"), hash_of(f"{name} y")
+            given = {"type": name, "chain_id": x256(chain_id), "vault": x(contract)}
+            given |= {"owner": x(owner), "x": x(key_x), "y": x(key_y)}
+            struct_hash = e7.passkey_struct_hash(type_string, owner, key_x, key_y)
+            vectors.append(vector(given, struct_and_digest(separator, struct_hash)))
+    return vectors
+
+
+FORWARDS = [
+    e7.Forward(41, 1002, 1, 2, 10_000_000, False, "cash of March", DIGESTS[0]),
+    e7.Forward(50, 2**31 - 1, 2**127, U128 - 1, U128, True, "Zurück an den Eigentümer", DIGESTS[1]),
+    e7.Forward(52, U32, 0, U128, 0, False, "", DIGESTS[2]),
+]
+
+
+def forward_approval() -> list[dict]:
+    """What operators sign for a forward transfer."""
+    vectors = []
+    for (chain_id, contract), f in zip(DOMAINS, FORWARDS):
+        separator = e7.domain_separator(e7.OPERATORS_NAME, chain_id, contract)
+        given = {"chain_id": x256(chain_id), "vault": x(contract), "code": f.code}
+        given |= {"ledger": f.ledger, "debit": x128(f.debit), "credit": x128(f.credit)}
+        given |= {"amount": x128(f.amount), "balancing": f.balancing}
+        given |= {"reason": f.reason, "nonce": x(f.nonce)}
+        struct_hash = e7.forward_struct_hash(f)
+        vectors.append(vector(given, struct_and_digest(separator, struct_hash)))
+    return vectors
+
+
+def closure_approval() -> list[dict]:
+    """What operators sign to close an account or to open it again."""
+    vectors = []
+    cases = [
+        (2**127, 0, True, "stolen key"),
+        (1, 1, False, "Schlüssel ersetzt"),
+        (U128, U32, True, ""),
+    ]
+    for (chain_id, contract), (account, number, closed, reason) in zip(DOMAINS, cases):
+        separator = e7.domain_separator(e7.OPERATORS_NAME, chain_id, contract)
+        given = {"chain_id": x256(chain_id), "vault": x(contract), "account": x128(account)}
+        given |= {"round": number, "closed": closed, "reason": reason}
+        struct_hash = e7.closure_struct_hash(account, number, closed, reason)
+        vectors.append(vector(given, struct_and_digest(separator, struct_hash)))
     return vectors

@@ -11,14 +11,29 @@ import {IVaultEvents} from "./IVaultEvents.sol";
 /// @dev A plain `transfer` of tokens to the vault is a donation: it is credited to nobody and
 /// cannot be returned.
 interface IVault is IVaultEvents, IVaultErrors {
+    /// @notice What one token's payouts are held to.
+    /// @param maxPayout largest single payout, token units; at most `budgetCapacity`
+    /// @param queueAbove larger payouts wait in the queue, token units; the largest uint128 for none
+    /// @param budgetCapacity what can be paid out at once when nothing was paid for a while, token
+    /// units
+    /// @param budgetPeriod seconds in which an empty budget refills: in any time T at most
+    /// `budgetCapacity * (1 + T / budgetPeriod)` leaves the vault
+    struct PayoutLimits {
+        uint128 maxPayout;
+        uint128 queueAbove;
+        uint128 budgetCapacity;
+        uint32 budgetPeriod;
+    }
+
     /// @notice What a listing says about a token.
     /// @param token ERC-20 address, or 0xEeee…EEeE for ether
     /// @param ledger its ledger number, for ever
-    /// @param scaleDivisor token units in one ledger unit, for ever
+    /// @param scaleDivisor token units in one ledger unit, a power of ten, for ever
     /// @param creditsMeasuredDelta whether the token may take a fee on the way in, for ever
     /// @param minDeposit smallest deposit, token units
     /// @param minWithdrawal smallest withdrawal, token units
     /// @param depositCap deposits stop where `accounted` would exceed this many token units
+    /// @param payouts what its payouts are held to
     struct ListingConfig {
         address token;
         uint32 ledger;
@@ -27,6 +42,18 @@ interface IVault is IVaultEvents, IVaultErrors {
         uint128 minDeposit;
         uint128 minWithdrawal;
         uint128 depositCap;
+        PayoutLimits payouts;
+    }
+
+    /// @notice A transfer that its payer signed for Permit2; its permitted amount is the deposit's.
+    /// @param from who signed and pays
+    /// @param nonce Permit2's, unordered
+    /// @param deadline Unix seconds
+    struct SignedTransfer {
+        address from;
+        uint256 nonce;
+        uint256 deadline;
+        bytes signature;
     }
 
     /// @notice A token's listing and its books, as stored. `ledger` 0 means never listed.
@@ -44,11 +71,14 @@ interface IVault is IVaultEvents, IVaultErrors {
         uint128 depositCap;
         uint128 accounted;
         uint128 claimableTotal;
+        PayoutLimits payouts;
     }
 
     /// @notice Everything a new vault is told.
     /// @param admin lists tokens, sets signers and limits, lifts pauses; in production a timelock
     /// @param adminDelay seconds before a handover of the admin role may be accepted
+    /// @param looseningDelay seconds between announcing a change that loosens a limit and making
+    /// it; 0 lets the admin make it at once
     /// @param pauser may pause, and nothing else; zero for none
     /// @param guardian may veto queued payouts; zero for none
     /// @param signers payout signers, ascending
@@ -56,10 +86,14 @@ interface IVault is IVaultEvents, IVaultErrors {
     /// @param minDeadline seconds from a request to its earliest deadline
     /// @param maxDeadline seconds from now to the latest deadline that is accepted
     /// @param maxOpenWithdrawals requests an owner may have open at a time
+    /// @param queueWindow seconds that a large payout waits
+    /// @param queueWindowBlocks blocks that it waits besides
+    /// @param queueLifetime seconds after the window in which it can be finalized
     /// @param listings tokens listed from the first block
     struct VaultConfig {
         address admin;
         uint48 adminDelay;
+        uint48 looseningDelay;
         address pauser;
         address guardian;
         address[] signers;
@@ -67,7 +101,21 @@ interface IVault is IVaultEvents, IVaultErrors {
         uint64 minDeadline;
         uint64 maxDeadline;
         uint32 maxOpenWithdrawals;
+        uint32 queueWindow;
+        uint32 queueWindowBlocks;
+        uint32 queueLifetime;
         ListingConfig[] listings;
+    }
+
+    /// @notice What was fixed when the vault was made; the meanings are those of `VaultConfig`.
+    struct Settings {
+        uint64 minDeadline;
+        uint64 maxDeadline;
+        uint32 maxOpenWithdrawals;
+        uint48 looseningDelay;
+        uint32 queueWindow;
+        uint32 queueWindowBlocks;
+        uint32 queueLifetime;
     }
 
     // ---------------------------------------------------------------- events outside the sequence
@@ -87,6 +135,23 @@ interface IVault is IVaultEvents, IVaultErrors {
     event LimitsSet(
         address indexed token, uint128 minDeposit, uint128 minWithdrawal, uint128 depositCap
     );
+
+    /// @notice The payout limits of a token are now these.
+    event PayoutLimitsSet(
+        address indexed token,
+        uint128 maxPayout,
+        uint128 queueAbove,
+        uint128 budgetCapacity,
+        uint32 budgetPeriod
+    );
+
+    /// @notice The admin may make this change from `readyAt` on.
+    /// @param change Keccak-256 of `call`
+    /// @param call the calldata of the change, whole
+    event ChangeAnnounced(bytes32 indexed change, uint64 readyAt, bytes call);
+
+    /// @notice The change is not announced any more.
+    event ChangeRetracted(bytes32 indexed change);
 
     /// @notice Deposits stop until `until`, or until the admin lifts the pause.
     event DepositsPaused(address indexed by, uint64 until);
@@ -116,6 +181,32 @@ interface IVault is IVaultEvents, IVaultErrors {
         external
         returns (uint128 received);
 
+    /// @notice As `deposit`, with the token's own EIP-2612 permit of the caller instead of an
+    /// approval.
+    /// @dev The allowance decides, not the permit: a permit that somebody else used up before does
+    /// no harm, and a token that swallows the call gives nothing.
+    /// @param permitDeadline the permit's own deadline, Unix seconds
+    function depositWithPermit(
+        address token,
+        uint128 amount,
+        address owner,
+        uint256 permitDeadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external;
+
+    /// @notice As `deposit`, from an account that signed a Permit2 transfer; anybody may submit it.
+    /// @dev The signature covers the beneficiary as Permit2's witness `VaultDeposit(address owner)`,
+    /// so nobody can turn it to their own credit.
+    /// @param owner who is credited
+    function depositWithPermit2(
+        address token,
+        uint128 amount,
+        address owner,
+        SignedTransfer calldata transfer
+    ) external;
+
     // ---------------------------------------------------------------- withdrawals
 
     /// @notice Asks for a withdrawal from the caller's ledger balance.
@@ -126,7 +217,8 @@ interface IVault is IVaultEvents, IVaultErrors {
         external
         returns (bytes32 id);
 
-    /// @notice Pays one withdrawal under a signed root; anybody may submit it.
+    /// @notice Pays one withdrawal under a signed root, or queues it if it is large; anybody may
+    /// submit it.
     /// @param signatures over the payout root, by ascending signer
     function payout(PayoutItem calldata item, bytes[] calldata signatures) external;
 
@@ -142,7 +234,14 @@ interface IVault is IVaultEvents, IVaultErrors {
     function refuseBatch(RefusalItem[] calldata items, bytes32 root, bytes[] calldata signatures)
         external;
 
-    /// @notice Closes an expired request; anybody may. Never paused.
+    /// @notice Pays a queued payout after its window and before its expiry; anybody may.
+    function finalize(Kind kind, Withdrawal calldata withdrawal) external;
+
+    /// @notice Refuses a queued payout; the owner's ledger balance stays theirs. For the guardian.
+    function veto(Kind kind, Withdrawal calldata withdrawal) external;
+
+    /// @notice Closes an expired request, or a queued payout after its own expiry; anybody may.
+    /// Never paused.
     function cancelExpired(Kind kind, Withdrawal calldata withdrawal) external;
 
     /// @notice Sends what deferred payouts left for the caller to any address. Never paused.
@@ -159,30 +258,47 @@ interface IVault is IVaultEvents, IVaultErrors {
 
     // ---------------------------------------------------------------- administration
 
+    /// @notice Announces a change that loosens a limit: the admin may make it with exactly this
+    /// calldata once `looseningDelay` has passed, and for 14 days after that.
+    /// @dev Where the delay is 0 nothing needs to be announced.
+    /// @return change Keccak-256 of `call`
+    function announce(bytes calldata call) external returns (bytes32 change);
+
+    /// @notice Takes an announcement back.
+    function retract(bytes32 change) external;
+
     /// @notice Lists a token, or opens a delisted one again with its write-once values unchanged.
+    /// Needs an announcement.
     function listToken(ListingConfig calldata config) external;
 
     /// @notice Stops deposits of a token. Its ledger number stays taken and withdrawals go on.
     function delistToken(address token) external;
 
-    /// @notice Sets a token's adjustable limits. The minimum withdrawal only goes down.
+    /// @notice Sets a token's adjustable limits. The minimum withdrawal only goes down. A smaller
+    /// minimum deposit or a higher cap needs an announcement.
     function setLimits(address token, uint128 minDeposit, uint128 minWithdrawal, uint128 depositCap)
         external;
 
-    /// @notice Replaces the payout signers and their threshold as a whole.
+    /// @notice Sets what a token's payouts are held to. Anything larger, later or faster than
+    /// before needs an announcement.
+    /// @dev What was spent of the budget stays spent, as a share of its period.
+    function setPayoutLimits(address token, PayoutLimits calldata limits) external;
+
+    /// @notice Replaces the payout signers and their threshold as a whole. Anything but removing
+    /// signers or raising the threshold needs an announcement.
     /// @param signers ascending, without zero
     function setSigners(address[] calldata signers, uint256 threshold) external;
 
-    /// @notice Pauses deposits for `PAUSE_PERIOD`.
+    /// @notice Pauses deposits for three days.
     function pauseDeposits() external;
 
-    /// @notice Pauses payouts for `PAUSE_PERIOD`. Claims, refusals and cancellations go on.
+    /// @notice Pauses payouts for three days. Claims, refusals and cancellations go on.
     function pausePayouts() external;
 
-    /// @notice Lifts the pause of deposits.
+    /// @notice Lifts the pause of deposits. Needs an announcement.
     function unpauseDeposits() external;
 
-    /// @notice Lifts the pause of payouts.
+    /// @notice Lifts the pause of payouts. Needs an announcement.
     function unpausePayouts() external;
 
     // ---------------------------------------------------------------- views
@@ -201,6 +317,21 @@ interface IVault is IVaultEvents, IVaultErrors {
 
     /// @notice What deferred payouts left for all owners together, in token units.
     function claimableTotal(address token) external view returns (uint128);
+
+    /// @notice What the token's payout budget has left, in token units.
+    function payoutBudget(address token) external view returns (uint128);
+
+    /// @notice When a queued payout can be finalized, and until when; zeros for any other state.
+    /// @return finalizeAfter from this time on, Unix seconds
+    /// @return finalizeAfterBlock and from this block on
+    /// @return expiresAt up to this time, Unix seconds
+    function queuedUntil(bytes32 id)
+        external
+        view
+        returns (uint64 finalizeAfter, uint64 finalizeAfterBlock, uint64 expiresAt);
+
+    /// @notice From when an announced change can be made, Unix seconds; 0 if it is not announced.
+    function announcedFor(bytes32 change) external view returns (uint64);
 
     /// @notice A token's listing and books.
     function listingOf(address token) external view returns (Listing memory);
@@ -247,12 +378,6 @@ interface IVault is IVaultEvents, IVaultErrors {
     /// @notice Payouts are paused while the block's time is before this.
     function payoutsPausedUntil() external view returns (uint64);
 
-    /// @notice Seconds from a request to its earliest deadline.
-    function minDeadline() external view returns (uint64);
-
-    /// @notice Seconds from now to the latest accepted deadline.
-    function maxDeadline() external view returns (uint64);
-
-    /// @notice Requests an owner may have open at a time.
-    function maxOpenWithdrawals() external view returns (uint32);
+    /// @notice What was fixed when the vault was made.
+    function settings() external view returns (Settings memory);
 }

@@ -56,14 +56,21 @@ interface IVaultErrors is IVaultTypes {
         address token, uint32 ledger, uint128 scaleDivisor, bool creditsMeasuredDelta
     );
 
-    /// @notice The scale divisor is zero: use 1 where ledger units are token units.
-    error ScaleDivisorIsZero(address token);
+    /// @notice The scale divisor must be a power of ten up to 1e38: 1 where ledger units are token
+    /// units.
+    error ScaleDivisorNotPowerOfTen(address token, uint128 scaleDivisor);
 
     /// @notice A minimum is zero: use the scale divisor or more, so that nothing empty moves.
     error MinimumIsZero(address token);
 
-    /// @notice The minimum deposit does not fit its storage: use `highest` or less.
-    error MinimumTooHigh(address token, uint128 minimum, uint128 highest);
+    /// @notice Round the limit: without its trailing zeros it must be at most `largest`.
+    error LimitTooPrecise(uint128 limit, uint256 largest);
+
+    /// @notice The largest payout must be at least the minimum withdrawal and at most the budget's
+    /// capacity.
+    error PayoutMaximumOutOfRange(
+        address token, uint128 maximum, uint128 minWithdrawal, uint128 capacity
+    );
 
     /// @notice The minimum withdrawal only ever goes down, else small balances could be locked in.
     error MinWithdrawalOnlyGoesDown(address token, uint128 current, uint128 wanted);
@@ -160,8 +167,9 @@ interface IVaultErrors is IVaultTypes {
     /// @notice The withdrawal is not waiting in the queue.
     error PayoutNotQueued(bytes32 id, State state);
 
-    /// @notice The window is still open: finalize at `finalizeAfter` or later.
-    error PayoutWindowOpen(bytes32 id, uint64 finalizeAfter);
+    /// @notice The window is still open: finalize at `finalizeAfter` (Unix seconds) and at block
+    /// `finalizeAfterBlock` or later.
+    error PayoutWindowOpen(bytes32 id, uint64 finalizeAfter, uint64 finalizeAfterBlock);
 
     /// @notice The queued payout expired: cancel it and ask again.
     error PayoutQueueExpired(bytes32 id, uint64 expiresAt);
@@ -206,6 +214,27 @@ interface IVaultErrors is IVaultTypes {
     /// @notice The deadline window must satisfy 0 < minimum < maximum <= limit.
     error DeadlineWindowInvalid(uint64 minimum, uint64 maximum, uint64 limit);
 
+    /// @notice The queue of large payouts needs a window (seconds and blocks) and a lifetime, none
+    /// of them 0.
+    error QueueSettingsInvalid(uint32 window, uint32 windowBlocks, uint32 lifetime);
+
+    /// @notice The delay of loosening changes is at most `limit` seconds, or they could never be
+    /// made.
+    error LooseningDelayTooLong(uint48 delay, uint48 limit);
+
+    /// @notice This change loosens the vault's limits: `announce` its exact calldata first, and
+    /// wait for the delay.
+    error AnnounceFirst(bytes32 change);
+
+    /// @notice The change was announced and can be made at `readyAt` or later.
+    error AnnouncementTooYoung(bytes32 change, uint64 readyAt);
+
+    /// @notice The change was announced too long ago: announce it again.
+    error AnnouncementExpired(bytes32 change, uint64 expiredAt);
+
+    /// @notice Nothing to retract: the change is not announced.
+    error NotAnnounced(bytes32 change);
+
     /// @notice Owners must be allowed at least one open withdrawal.
     error OpenWithdrawalsCapIsZero();
 
@@ -214,7 +243,4 @@ interface IVaultErrors is IVaultTypes {
     /// @notice After the permit the allowance is still too low: the token has no permit, or it was
     /// for another amount.
     error PermitLeftAllowanceTooLow(address token, address from, uint256 allowance, uint128 amount);
-
-    /// @notice The Permit2 witness names another beneficiary.
-    error PermitWitnessMismatch(address owner);
 }

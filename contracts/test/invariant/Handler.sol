@@ -1,344 +1,160 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {IVault} from "../../src/interfaces/IVault.sol";
-import {GasBurner, Rejecter} from "../mocks/Accounts.sol";
-import {BlockingToken} from "../mocks/Tokens.sol";
-import {IMintable, VaultTest} from "../utils/VaultTest.sol";
-import {Vm} from "forge-std/Vm.sol";
+import {IMintable} from "../utils/VaultTest.sol";
+import {Honest} from "./Honest.sol";
 
-/// @dev Drives the vault at random with honest and hostile actors and keeps books of its own, from
-/// what it sent and from the events it saw. It never asks the vault what it did.
-contract Handler is VaultTest {
-    struct Book {
-        uint256 deposited;
-        uint256 paid;
-        uint256 deferred;
-        uint256 claimed;
-    }
+/// @dev What thieves, relayers, donors and strangers try, besides what honest people do.
+contract Handler is Honest {
+    uint256 private constant ATTACKS = 8;
 
-    struct Known {
-        Kind kind;
-        Withdrawal withdrawal;
-        uint256 key;
-    }
-
-    mapping(address token => Book) public books;
-    mapping(bytes32 id => uint256 count) public terminals;
-    mapping(bytes32 id => State) public replayed;
-    mapping(address owner => uint256) public openRequests;
-    /// @dev Set by the first event whose number does not follow its predecessor.
-    bool public gap;
-    /// @dev Set where something happened that nobody signed for.
-    bool public breach;
-    uint64 public seen;
-    bytes32[] public ids;
-
-    Known[] private _known;
-    address[3] private _tokens;
-    address[4] private _recipients;
-    BlockingToken private _blocking;
-
-    function start() external returns (IVault, address[3] memory) {
-        vm.recordLogs();
-        setUp();
-        _blocking = new BlockingToken();
-        _list(address(_blocking), 1003, false);
-        _blocking.mint(alice, type(uint96).max);
-        _blocking.mint(bob, type(uint96).max);
-        vm.prank(alice);
-        _blocking.approve(address(vault), type(uint256).max);
-        vm.prank(bob);
-        _blocking.approve(address(vault), type(uint256).max);
-        _tokens = [ETHER, address(dollar), address(_blocking)];
-        _recipients = [
-            makeAddr("carol"), address(new Rejecter()), address(new GasBurner()), makeAddr("dora")
-        ];
-        _blocking.setBlocked(_recipients[3], true);
-        _replay();
-        return (vault, _tokens);
-    }
-
-    // ---------------------------------------------------------------- actions
-
-    function deposit(uint256 actor, uint256 which, uint128 amount) external {
-        address from = _actor(actor);
-        address token = _tokens[which % 3];
-        if (token == ETHER) {
-            amount = uint128(bound(amount, 0.001 ether, 10 ether)) / ETHER_DIVISOR * ETHER_DIVISOR;
-            vm.deal(from, amount);
-            vm.prank(from);
-            vault.depositEther{value: amount}(_actor(actor / 2));
-        } else {
-            amount =
-                uint128(bound(amount, DOLLAR, 10_000 * DOLLAR)) / DOLLAR_DIVISOR * DOLLAR_DIVISOR;
-            if (token == address(dollar)) dollar.mint(from, amount);
-            vm.prank(from);
-            vault.deposit(token, amount, _actor(actor / 2));
-        }
-        books[token].deposited += amount;
-        _replay();
-    }
-
+    /// @dev Forces ether in, or transfers tokens: a gift to nobody.
     function donate(uint256 which, uint96 amount) external {
-        address token = _tokens[which % 3];
+        address token = _tokens[which % TOKENS];
         if (token == ETHER) vm.deal(address(vault), address(vault).balance + amount);
         else IMintable(token).mint(address(vault), amount);
+        books[token].donated += amount;
         _replay();
     }
 
-    function request(uint256 actor, uint256 which, uint256 to, uint128 amount, uint64 time)
-        external
-    {
-        address owner = _actor(actor);
-        if (openRequests[owner] == MAX_OPEN) return;
-        address token = _tokens[which % 3];
-        amount = _amount(token, amount);
-        uint64 deadline = uint64(block.timestamp) + uint64(bound(time, MIN_DEADLINE, MAX_DEADLINE));
-        vm.prank(owner);
-        bytes32 id = vault.requestWithdrawal(token, _recipients[to % 4], amount, deadline);
-        Withdrawal memory w =
-            Withdrawal(owner, _recipients[to % 4], token, amount, 0, seen + 1, deadline);
-        if (id != _id(Kind.Request, w)) breach = true;
-        _remember(Kind.Request, w, 0);
-        _replay();
-    }
-
-    function signIntent(uint256 actor, uint256 which, uint256 to, uint128 amount, uint256 nonce)
-        external
-    {
-        address owner = _actor(actor);
-        address token = _tokens[which % 3];
-        Withdrawal memory w =
-            _intent(owner, token, _recipients[to % 4], _amount(token, amount), nonce % 64);
-        _remember(Kind.Intent, w, owner == alice ? aliceKey : bobKey);
-    }
-
-    function payBatch(uint256 from, uint256 size) external {
-        if (_known.length == 0) return;
-        PayoutItem[] memory items = new PayoutItem[](bound(size, 1, 5));
-        for (uint256 i = 0; i < items.length; ++i) {
-            items[i] = _payoutItem(_known[addmod(from, i, _known.length)]);
+    /// @dev Takes a payout that a quorum would sign and changes what makes it valid, in every way.
+    function steal(uint256 which) external {
+        Known memory it = _due(which);
+        if (block.timestamp < _payoutsPausedUntil || !_payableNow(it)) _discard();
+        for (uint256 how = 0; how < ATTACKS; ++how) {
+            (PayoutItem memory item, bytes[] memory signatures) = _forged(it, how);
+            vm.prank(_recipients[CAROL]);
+            try vault.payout(item, signatures) {
+                _break(Rule.Quorum, string.concat("stolen by way ", vm.toString(how)));
+            } catch {}
         }
-        bytes32 root = _prove(items);
-        bytes[] memory signatures = _payoutQuorum(root);
+        // The attacks were made and failed, as they must: nothing happened on chain.
+        vm.getRecordedLogs();
+        _slipIn(it);
+    }
+
+    /// @dev Slips the item into a batch under a root that was signed for something else.
+    function _slipIn(Known memory it) private {
+        PayoutItem[] memory items = new PayoutItem[](1);
+        items[0] = _payoutItem(it);
+        items[0].proof = new bytes32[](1);
+        bytes32 root = keccak256("another batch");
+        bytes[] memory signatures = _sign(_payoutDigest(root));
         vault.payoutBatch(items, root, signatures);
         _replay();
+        if (vault.stateOf(it.id) != _beginning(it.kind)) _break(Rule.Quorum, "slipped in");
     }
 
-    function payOne(uint256 which) external {
-        if (_known.length == 0) return;
-        PayoutItem memory item = _payoutItem(_known[which % _known.length]);
-        bytes[] memory signatures = _payoutQuorum(_payoutLeaf(item));
-        // Whether it is paid depends on its history; the books tell whether that was right.
-        try vault.payout(item, signatures) {}
-        catch {
-            _forget();
-        }
-        _replay();
-    }
-
-    /// @dev A thief with one key of two, with a foreign key, or with a changed item.
-    function steal(uint256 which, uint256 how) external {
-        if (_known.length == 0) return;
-        PayoutItem memory item = _payoutItem(_known[which % _known.length]);
-        bytes32 digest = _typedHash("PayoutRoot(bytes32 root)", _payoutLeaf(item));
-        bytes[] memory signatures = _quorum(digest, how % 3 == 0 ? 1 : 2);
-        if (how % 3 == 1) signatures[1] = _signature(aliceKey, digest);
-        if (how % 3 == 2) item.withdrawal.to = makeAddr("thief");
-        try vault.payout(item, signatures) {
-            breach = true;
-        } catch {
-            _forget();
-        }
-        _replay();
-    }
-
-    function refuse(uint256 which) external {
-        if (_known.length == 0) return;
-        Known memory known = _known[which % _known.length];
-        RefusalItem memory item = _refusalItem(known.kind, known.withdrawal, RefusalReason.Operator);
-        bytes[] memory signatures = _refusalQuorum(_refusalLeaf(item));
-        try vault.refuse(item, signatures) {}
-        catch {
-            _forget();
-        }
-        _replay();
-    }
-
-    function cancel(uint256 which) external {
-        if (_known.length == 0) return;
-        Known memory known = _known[which % _known.length];
-        bytes32 id = _id(known.kind, known.withdrawal);
-        bool due = replayed[id] == State.Requested && block.timestamp > known.withdrawal.deadline;
-        try vault.cancelExpired(known.kind, known.withdrawal) {
-            if (!due) breach = true;
-        } catch {
-            // An expired request can always be cancelled.
-            if (due) breach = true;
-            _forget();
-        }
-        _replay();
-    }
-
-    function claim(uint256 actor, uint256 which, uint256 to) external {
-        address owner = _actor(actor);
-        address token = _tokens[which % 3];
-        address recipient = _recipients[to % 4];
-        bool owed = vault.claimable(token, owner) != 0;
-        vm.prank(owner);
-        try vault.claim(token, recipient) {
-            if (!owed) breach = true;
-        } catch {
-            // A claim by a willing recipient always succeeds.
-            if (owed && recipient == _recipients[0]) breach = true;
-            _forget();
-        }
-        _replay();
-    }
-
-    function invalidate(uint256 actor, uint256 nonce) external {
-        vm.prank(_actor(actor));
-        try vault.invalidateNonce(nonce % 64) {}
-        catch {
-            _forget();
-        }
-        _replay();
-    }
-
-    function pause(uint256 which) external {
-        vm.prank(which % 4 < 2 ? pauser : admin);
-        if (which % 4 == 0) vault.pauseDeposits();
-        if (which % 4 == 1) vault.pausePayouts();
-        if (which % 4 == 2) vault.unpauseDeposits();
-        if (which % 4 == 3) vault.unpausePayouts();
-        // Pauses are tested elsewhere; here they must only not disturb the books.
-        vm.startPrank(admin);
-        vault.unpauseDeposits();
-        vault.unpausePayouts();
-        vm.stopPrank();
-        _replay();
-    }
-
-    function relist(uint256 which) external {
-        vm.startPrank(admin);
-        if (which % 2 == 0) {
-            vault.delistToken(address(dollar));
-            vault.listToken(_dollarListing());
+    function _forged(Known memory it, uint256 how)
+        private
+        returns (PayoutItem memory item, bytes[] memory signatures)
+    {
+        item = _payoutItem(it);
+        bytes32 leaf = _payoutLeaf(item);
+        bytes32 digest = _payoutDigest(leaf);
+        signatures = _sign(digest);
+        if (how == 0) {
+            signatures = _quorum(digest, _threshold - 1);
+        } else if (how == 1) {
+            signatures[_threshold - 1] = _signature(aliceKey, digest);
+        } else if (how == 2) {
+            signatures = new bytes[](_threshold + 1);
+            for (uint256 i = 0; i < signatures.length; ++i) {
+                signatures[i] = _signature(signerKeys[0], digest);
+            }
+        } else if (how == 3) {
+            item.withdrawal.to = makeAddr("thief");
+        } else if (how == 4) {
+            item.withdrawal.amount += _divisor(item.withdrawal.token);
+        } else if (how == 5) {
+            signatures = _sign(_refusalDigest(leaf));
+        } else if (how == 6) {
+            signatures = _sign(_elsewhere(leaf));
         } else {
-            vault.delistToken(ETHER);
-            vault.listToken(_etherListing());
-        }
-        vm.stopPrank();
-        _replay();
-    }
-
-    function wait(uint64 time) external {
-        vm.warp(block.timestamp + bound(time, 1, 2 days));
-    }
-
-    // ---------------------------------------------------------------- books
-
-    function knownIds() external view returns (bytes32[] memory) {
-        return ids;
-    }
-
-    function owners() external view returns (address[2] memory) {
-        return [alice, bob];
-    }
-
-    /// @dev Reads the events since the last action as the daemon does: in order, by their numbers
-    /// alone.
-    function _replay() private {
-        Vm.Log[] memory logs = vm.getRecordedLogs();
-        for (uint256 i = 0; i < logs.length; ++i) {
-            if (logs[i].emitter != address(vault)) continue;
-            _apply(logs[i].topics, logs[i].data);
+            signatures[0] = _signature(_retiredKey(), digest);
         }
     }
 
-    /// @dev The recorder keeps what a reverted call emitted; a chain does not.
-    function _forget() private {
+    /// @dev What the same signers would sign for a vault at another address.
+    function _elsewhere(bytes32 root) private view returns (bytes32) {
+        bytes32 structHash = keccak256(abi.encode(keccak256("PayoutRoot(bytes32 root)"), root));
+        return keccak256(abi.encodePacked(hex"1901", _separator(address(this)), structHash));
+    }
+
+    /// @dev One of the pool who is no signer now.
+    function _retiredKey() private view returns (uint256) {
+        for (uint256 i = 0; i < _pool.length; ++i) {
+            if (!vault.isSigner(_pool[i])) return _poolKeys[i];
+        }
+        return bobKey;
+    }
+
+    /// @dev Submits again what has ended, with signatures of the present quorum.
+    function replay(uint256 which) external {
+        if (_known.length == 0) _discard();
+        Known memory it = _known[which % _known.length];
+        if (replayed[it.id] == _beginning(it.kind)) _discard();
+        vm.prank(_recipients[CAROL]);
+        try vault.veto(it.kind, it.withdrawal) {
+            _break(Rule.Access, "a stranger vetoed");
+        } catch {}
+        PayoutItem memory item = _payoutItem(it);
+        try vault.payout(item, _sign(_payoutDigest(_payoutLeaf(item)))) {
+            _break(Rule.Lifecycle, "paid what had ended");
+        } catch {
+            vm.getRecordedLogs();
+        }
+    }
+
+    /// @dev A relayer who grants too little gas can stop his own transaction, but not turn a
+    /// payment into a deferral: `_left` looks at every deferral.
+    function starve(uint256 which, uint256 gasLimit) external {
+        Known memory it = _due(which);
+        PayoutItem memory item = _payoutItem(it);
+        bytes[] memory signatures = _sign(_payoutDigest(_payoutLeaf(item)));
+        bool due = block.timestamp >= _payoutsPausedUntil && _payableNow(it);
+        if (!due) _discard();
+        _payable[it.id] = true;
+        vm.prank(relayer);
+        try vault.payout{gas: bound(gasLimit, 200_000, 700_000)}(item, signatures) {
+            _replay();
+        } catch {
+            vm.getRecordedLogs();
+        }
+    }
+
+    /// @dev Arms the recipient and the token that call back: what they will try when money moves.
+    function arm(uint256 which, uint256 what) external {
+        PayoutItem memory item = _payoutItem(_open(which));
+        bytes[] memory signatures = _sign(_payoutDigest(_payoutLeaf(item)));
+        bytes[6] memory tries = [
+            abi.encodeCall(vault.payout, (item, signatures)),
+            abi.encodeCall(vault.claim, (item.withdrawal.token, _recipients[REENTRANT])),
+            abi.encodeCall(vault.cancelExpired, (item.kind, item.withdrawal)),
+            abi.encodeCall(vault.depositEther, (alice)),
+            abi.encodeCall(vault.invalidateNonce, (what)),
+            abi.encodeCall(vault.push, (ETHER, _recipients[REENTRANT], 1))
+        ];
+        _arm(tries[what % tries.length]);
+    }
+
+    /// @dev A stranger, a signer or a user at the operators' doors.
+    function trespass(uint256 who, uint256 what) external {
+        address[3] memory strangers = [_recipients[CAROL], signerList[0], alice];
+        bytes[9] memory doors = [
+            abi.encodeCall(vault.listToken, (_dollarListing())),
+            abi.encodeCall(vault.delistToken, (ETHER)),
+            abi.encodeCall(vault.setSigners, (signerList, 1)),
+            abi.encodeCall(vault.pauseDeposits, ()),
+            abi.encodeCall(vault.pausePayouts, ()),
+            abi.encodeCall(vault.unpauseDeposits, ()),
+            abi.encodeCall(vault.unpausePayouts, ()),
+            abi.encodeCall(vault.setPayoutLimits, (ETHER, _noPayoutLimits())),
+            abi.encodeCall(vault.push, (ETHER, _recipients[CAROL], 1))
+        ];
+        vm.prank(strangers[who % strangers.length]);
+        (bool success,) = address(vault).call(doors[what % doors.length]);
+        if (success) _break(Rule.Access, "a stranger was let in");
         vm.getRecordedLogs();
-    }
-
-    function _apply(bytes32[] memory topics, bytes memory data) private {
-        bytes32 topic = topics[0];
-        if (topic == Deposited.selector) {
-            _next(uint64(uint256(topics[1])));
-        } else if (topic == WithdrawalRequested.selector) {
-            (uint64 seq,,,,) = abi.decode(data, (uint64, address, uint128, uint64, uint32));
-            _next(seq);
-            replayed[topics[1]] = State.Requested;
-            ++openRequests[_addressOf(topics[3])];
-        } else if (topic == Paid.selector || topic == PayoutDeferred.selector) {
-            (uint64 seq, Kind kind,,, uint128 amount,) =
-                abi.decode(data, (uint64, Kind, uint256, address, uint128, uint128));
-            _next(seq);
-            address token = _addressOf(topics[2]);
-            if (topic == Paid.selector) books[token].paid += amount;
-            else books[token].deferred += amount;
-            _end(topics, kind, topic == Paid.selector ? State.Paid : State.Deferred);
-        } else if (topic == Refused.selector) {
-            (uint64 seq, Kind kind,,) = abi.decode(data, (uint64, Kind, uint256, RefusalReason));
-            _next(seq);
-            _end(topics, kind, State.Refused);
-        } else if (topic == Cancelled.selector) {
-            (uint64 seq, Kind kind,) = abi.decode(data, (uint64, Kind, uint256));
-            _next(seq);
-            _end(topics, kind, State.Cancelled);
-        } else if (topic == Claimed.selector) {
-            (uint64 seq, uint128 amount) = abi.decode(data, (uint64, uint128));
-            _next(seq);
-            books[_addressOf(topics[1])].claimed += amount;
-        } else if (topic == NonceInvalidated.selector) {
-            _next(abi.decode(data, (uint64)));
-        } else if (topic == TokenListed.selector) {
-            (uint64 seq,,,) = abi.decode(data, (uint64, uint128, uint8, bool));
-            _next(seq);
-        } else if (topic == TokenDelisted.selector) {
-            _next(abi.decode(data, (uint64)));
-        }
-    }
-
-    function _next(uint64 seq) private {
-        if (seq != seen + 1) gap = true;
-        seen = seq;
-    }
-
-    function _end(bytes32[] memory topics, Kind kind, State state) private {
-        ++terminals[topics[1]];
-        // A request ends only after it began; an intent has no beginning on chain.
-        State before = replayed[topics[1]];
-        if (before != (kind == Kind.Request ? State.Requested : State.None)) breach = true;
-        replayed[topics[1]] = state;
-        if (kind == Kind.Request) --openRequests[_addressOf(topics[3])];
-    }
-
-    // ---------------------------------------------------------------- helpers
-
-    function _actor(uint256 seed) private view returns (address) {
-        return seed % 2 == 0 ? alice : bob;
-    }
-
-    function _amount(address token, uint128 seed) private pure returns (uint128) {
-        return token == ETHER
-            ? uint128(bound(seed, 0.001 ether, 5 ether)) / ETHER_DIVISOR * ETHER_DIVISOR
-            : uint128(bound(seed, DOLLAR, 5000 * DOLLAR)) / DOLLAR_DIVISOR * DOLLAR_DIVISOR;
-    }
-
-    function _remember(Kind kind, Withdrawal memory w, uint256 key) private {
-        _known.push(Known(kind, w, key));
-        ids.push(_id(kind, w));
-    }
-
-    function _payoutItem(Known memory known) private view returns (PayoutItem memory) {
-        return known.kind == Kind.Request
-            ? _requestItem(known.withdrawal)
-            : _intentItem(known.withdrawal, known.key);
-    }
-
-    function _addressOf(bytes32 topic) private pure returns (address) {
-        return address(uint160(uint256(topic)));
     }
 }

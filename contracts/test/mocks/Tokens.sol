@@ -178,3 +178,10 @@ contract RebasingToken is PlainToken {
 contract SilentToken {
     fallback() external {}
 }
+
+/// @dev An honest token whose fallback accepts every call it does not know, permits included.
+contract SwallowingToken is PlainToken {
+    constructor() PlainToken(18) {}
+
+    fallback() external {}
+}

@@ -39,9 +39,9 @@ contract DeployTest is VaultTest {
         IVault fresh = IVault(deployed);
         assertEq(fresh.signers(), signerList);
         assertEq(fresh.threshold(), 2);
-        assertEq(fresh.minDeadline(), 60);
-        assertEq(fresh.maxDeadline(), 3600);
-        assertEq(fresh.maxOpenWithdrawals(), 5);
+        assertEq(fresh.settings().minDeadline, 60);
+        assertEq(fresh.settings().maxDeadline, 3600);
+        assertEq(fresh.settings().maxOpenWithdrawals, 5);
         assertEq(fresh.tokenOf(1001), ETHER);
         assertEq(fresh.tokenOf(1002), token);
         assertEq(fresh.listingOf(ETHER).scaleDivisor, 1e10);

@@ -18,7 +18,9 @@ contract ListingTest is VaultTest {
     }
 
     function _new(uint32 ledger) internal view returns (IVault.ListingConfig memory) {
-        return IVault.ListingConfig(address(token), ledger, 1e12, true, 1e12, 1e12, 1e30);
+        return IVault.ListingConfig(
+            address(token), ledger, 1e12, true, 1e12, 1e12, 1e30, _noPayoutLimits()
+        );
     }
 
     function _expectAndList(IVault.ListingConfig memory config, bytes memory fault) private {
@@ -87,8 +89,14 @@ contract ListingTest is VaultTest {
 
     function test_AListingNeedsSoundValues() public {
         IVault.ListingConfig memory config = _new(1500);
-        config.scaleDivisor = 0;
-        _expectAndList(config, abi.encodeWithSelector(ScaleDivisorIsZero.selector, token));
+        uint128[4] memory divisors = [uint128(0), 2, 1e12 + 1, type(uint128).max];
+        for (uint256 i = 0; i < divisors.length; ++i) {
+            config.scaleDivisor = divisors[i];
+            _expectAndList(
+                config,
+                abi.encodeWithSelector(ScaleDivisorNotPowerOfTen.selector, token, divisors[i])
+            );
+        }
         config = _new(1500);
         config.minDeposit = 0;
         _expectAndList(config, abi.encodeWithSelector(MinimumIsZero.selector, token));
@@ -96,12 +104,9 @@ contract ListingTest is VaultTest {
         config.minWithdrawal = 0;
         _expectAndList(config, abi.encodeWithSelector(MinimumIsZero.selector, token));
         config = _new(1500);
-        config.minDeposit = uint128(type(uint88).max) + 1;
+        config.minDeposit = 1e20 + 1;
         _expectAndList(
-            config,
-            abi.encodeWithSelector(
-                MinimumTooHigh.selector, token, config.minDeposit, type(uint88).max
-            )
+            config, abi.encodeWithSelector(LimitTooPrecise.selector, 1e20 + 1, (1 << 26) - 1)
         );
         config = _new(1500);
         config.token = address(0xdead);
@@ -179,6 +184,8 @@ contract ListingTest is VaultTest {
             vm.expectRevert(
                 abi.encodeWithSelector(MinWithdrawalOnlyGoesDown.selector, dollar, first, second)
             );
+        } else if (second > (1 << 40) - 1) {
+            return;
         }
         vault.setLimits(address(dollar), DOLLAR, second, 0);
         vm.stopPrank();

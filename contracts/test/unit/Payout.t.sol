@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IVault} from "../../src/interfaces/IVault.sol";
 import {
     BurningWallet,
     DataBomber,
@@ -327,7 +328,8 @@ contract PayoutTest is VaultTest {
         RefusalItem memory refusal = _refusalItem(Kind.Request, other, RefusalReason.Operator);
         RefusalItem[] memory noRefusals = new RefusalItem[](0);
         bytes[] memory rootSignatures = _payoutQuorum(bytes32(0));
-        bytes[12] memory calls = [
+        IVault.SignedTransfer memory transfer;
+        bytes[26] memory calls = [
             abi.encodeCall(vault.payout, (second, secondSignatures)),
             abi.encodeCall(vault.payoutBatch, (none, bytes32(0), rootSignatures)),
             abi.encodeCall(vault.refuse, (refusal, secondSignatures)),
@@ -341,7 +343,21 @@ contract PayoutTest is VaultTest {
             abi.encodeCall(vault.depositEther, (carol)),
             abi.encodeCall(vault.deposit, (address(dollar), DOLLAR, carol)),
             abi.encodeCall(vault.depositMeasured, (address(dollar), DOLLAR, 0, carol)),
-            abi.encodeCall(vault.pauseDeposits, ())
+            abi.encodeCall(vault.pauseDeposits, ()),
+            abi.encodeCall(vault.finalize, (Kind.Request, other)),
+            abi.encodeCall(vault.veto, (Kind.Request, other)),
+            abi.encodeCall(vault.depositWithPermit, (address(dollar), DOLLAR, carol, 0, 0, 0, 0)),
+            abi.encodeCall(vault.depositWithPermit2, (address(dollar), DOLLAR, carol, transfer)),
+            abi.encodeCall(vault.announce, ("")),
+            abi.encodeCall(vault.retract, (bytes32(0))),
+            abi.encodeCall(vault.setPayoutLimits, (ETHER, IVault.PayoutLimits(1, 1, 1, 1))),
+            abi.encodeCall(vault.setLimits, (ETHER, 1, 1, 1)),
+            abi.encodeCall(vault.setSigners, (signerList, 1)),
+            abi.encodeCall(vault.delistToken, (ETHER)),
+            abi.encodeCall(vault.listToken, (_etherListing())),
+            abi.encodeCall(vault.pausePayouts, ()),
+            abi.encodeCall(vault.unpauseDeposits, ()),
+            abi.encodeCall(vault.unpausePayouts, ())
         ];
         bytes4 guard = bytes4(keccak256("ReentrancyGuardReentrantCall()"));
         for (uint256 i = 0; i < calls.length; ++i) {

@@ -28,6 +28,10 @@ abstract contract VaultTest is Test, IVaultErrors, IVaultEvents {
     uint64 internal constant MIN_DEADLINE = 1 hours;
     uint64 internal constant MAX_DEADLINE = 7 days;
     uint32 internal constant MAX_OPEN = 4;
+    uint32 internal constant QUEUE_WINDOW = 1 days;
+    uint32 internal constant QUEUE_BLOCKS = 100;
+    uint32 internal constant QUEUE_LIFETIME = 3 days;
+    uint32 internal constant BUDGET_PERIOD = 1 days;
     uint256 internal constant THRESHOLD = 2;
     uint128 internal constant ETHER_DIVISOR = 1e10;
     uint128 internal constant DOLLAR_DIVISOR = 1e4;
@@ -80,6 +84,7 @@ abstract contract VaultTest is Test, IVaultErrors, IVaultEvents {
         config = IVault.VaultConfig({
             admin: admin,
             adminDelay: 1 days,
+            looseningDelay: 0,
             pauser: pauser,
             guardian: guardian,
             signers: signerList,
@@ -87,6 +92,9 @@ abstract contract VaultTest is Test, IVaultErrors, IVaultEvents {
             minDeadline: MIN_DEADLINE,
             maxDeadline: MAX_DEADLINE,
             maxOpenWithdrawals: MAX_OPEN,
+            queueWindow: QUEUE_WINDOW,
+            queueWindowBlocks: QUEUE_BLOCKS,
+            queueLifetime: QUEUE_LIFETIME,
             listings: listings
         });
     }
@@ -99,7 +107,13 @@ abstract contract VaultTest is Test, IVaultErrors, IVaultEvents {
             creditsMeasuredDelta: false,
             minDeposit: 0.001 ether,
             minWithdrawal: 0.001 ether,
-            depositCap: 1_000_000 ether
+            depositCap: 1_000_000 ether,
+            payouts: IVault.PayoutLimits({
+                maxPayout: 1000 ether,
+                queueAbove: 200 ether,
+                budgetCapacity: 10_000 ether,
+                budgetPeriod: BUDGET_PERIOD
+            })
         });
     }
 
@@ -111,11 +125,23 @@ abstract contract VaultTest is Test, IVaultErrors, IVaultEvents {
             creditsMeasuredDelta: false,
             minDeposit: DOLLAR,
             minWithdrawal: DOLLAR,
-            depositCap: 1_000_000_000 * DOLLAR
+            depositCap: 1_000_000_000 * DOLLAR,
+            payouts: IVault.PayoutLimits({
+                maxPayout: 1_000_000 * DOLLAR,
+                queueAbove: 200_000 * DOLLAR,
+                budgetCapacity: 10_000_000 * DOLLAR,
+                budgetPeriod: BUDGET_PERIOD
+            })
         });
     }
 
-    /// @dev Lists another token under the usual limits: divisor 1, minimum 1.
+    /// @dev Payout limits that stop nothing.
+    function _noPayoutLimits() internal pure returns (IVault.PayoutLimits memory) {
+        uint128 none = type(uint128).max;
+        return IVault.PayoutLimits(none, none, none, BUDGET_PERIOD);
+    }
+
+    /// @dev Lists another token without limits: divisor 1, minimum 1.
     function _list(address token, uint32 ledger, bool measured) internal {
         vm.prank(admin);
         vault.listToken(
@@ -126,7 +152,8 @@ abstract contract VaultTest is Test, IVaultErrors, IVaultEvents {
                 creditsMeasuredDelta: measured,
                 minDeposit: 1,
                 minWithdrawal: 1,
-                depositCap: type(uint128).max
+                depositCap: type(uint128).max,
+                payouts: _noPayoutLimits()
             })
         );
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     asset::{LedgerId, Listing},
-    id::{AccountId, Identity, Instance, InstanceKey, PersonClass, be_u32, be_u64, be_u128},
+    id::{AccountId, Identity, Instance, InstanceKey, Limit, PersonClass, be_u32, be_u64, be_u128},
 };
 use alloy_primitives::{Address, B256, keccak256};
 
@@ -78,15 +78,24 @@ pub const SUSPENSE: ChartEntry = entry(6_000_002, "SUSPENSE", 2, Side::Liability
 pub const FEES: ChartEntry = entry(6_000_003, "FEES", 3, Side::Liability);
 /// What the operator has to make good.
 pub const LOSS: ChartEntry = entry(6_000_004, "LOSS", 4, Side::Asset);
+/// The other side of every limit leg.
+pub const LIMIT_OPERATOR: ChartEntry = entry(6_000_005, "LIMIT_OPERATOR", 11, Side::Free);
+/// Where limit accounts get what they hold at most.
+pub const FUNDING: ChartEntry = entry(6_000_006, "FUNDING", 12, Side::Free);
 /// The other side of every gate leg.
 pub const GATE_OPERATOR: ChartEntry = entry(6_000_007, "GATE_OPERATOR", 13, Side::Free);
 
 const CODE_FUNDS: u16 = 100;
 const CODE_GATE: u16 = 101;
+const CODE_DAILY_LIMIT: u16 = 102;
+const CODE_MONTHLY_LIMIT: u16 = 103;
+const CODE_SKU_LIMIT: u16 = 104;
 const CODE_REGISTRY_INSTANCE: u16 = 200;
 const CODE_REGISTRY_LEDGER: u16 = 201;
+const CODE_REGISTRY_PASSKEY: u16 = 202;
 const CLASS_INSTANCE: u8 = 1;
 const CLASS_LEDGER: u8 = 2;
+const CLASS_PASSKEY: u8 = 3;
 
 impl NewAccount {
     const fn plain(id: AccountId, ledger: LedgerId, code: u16, side: Side) -> Self {
@@ -128,11 +137,17 @@ impl NewAccount {
         Self::plain(id, ledger, CODE_GATE, Side::Free).of(owner)
     }
 
+    /// The id of an instance's registry entry.
+    #[must_use]
+    pub fn instance_id(instance: Instance) -> AccountId {
+        AccountId::registry(CLASS_INSTANCE, instance.get())
+    }
+
     /// The write-once record that an instance number belongs to K.
     #[must_use]
     pub fn instance_registry(key: InstanceKey, instance: Instance) -> Self {
         let k = key.0.as_slice();
-        let id = AccountId::registry(CLASS_INSTANCE, instance.get());
+        let id = Self::instance_id(instance);
         let account = Self::plain(id, LedgerId::CONTROL, CODE_REGISTRY_INSTANCE, Side::Free);
         account.with_value(k.get(4..).unwrap_or_default())
     }
@@ -144,6 +159,28 @@ impl NewAccount {
         let id = AccountId::registry(CLASS_LEDGER, listing.ledger.0);
         let account = Self::plain(id, LedgerId::CONTROL, CODE_REGISTRY_LEDGER, Side::Free);
         account.with_value(value.as_slice())
+    }
+
+    /// A person's limit, in USD cents over all ledgers.
+    #[must_use]
+    pub fn limit(limit: Limit, owner: Address) -> Self {
+        let (code, user_data_64) = match limit {
+            Limit::Daily => (CODE_DAILY_LIMIT, 0),
+            Limit::Monthly => (CODE_MONTHLY_LIMIT, 0),
+            Limit::Sku(number) => (CODE_SKU_LIMIT, u64::from(number)),
+        };
+        let ledger = LedgerId::LIMITS;
+        let id = AccountId::person(PersonClass::Limit(limit), ledger, owner);
+        Self { user_data_64, ..Self::plain(id, ledger, code, Side::Liability).of(owner) }
+    }
+
+    /// The record that the P-256 key with these coordinates may sign intents of `owner`; closed
+    /// when revoked.
+    #[must_use]
+    pub fn passkey(owner: Address, x: B256, y: B256) -> Self {
+        let preimage = [b"sovr.passkey.v1", owner.as_slice(), x.as_slice(), y.as_slice()];
+        let id = AccountId::registry_by_hash(CLASS_PASSKEY, keccak256(preimage.concat()));
+        Self::plain(id, LedgerId::CONTROL, CODE_REGISTRY_PASSKEY, Side::Free).of(owner)
     }
 
     fn of(self, address: Address) -> Self {

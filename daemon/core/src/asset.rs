@@ -16,6 +16,8 @@ pub struct LedgerId(pub u32);
 impl LedgerId {
     /// Registries and gates live here.
     pub const CONTROL: Self = Self(900);
+    /// Limits live here, in USD cents.
+    pub const LIMITS: Self = Self((1 << 31) + 1);
 
     /// True for the numbers a vault may list.
     #[must_use]

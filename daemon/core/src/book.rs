@@ -16,7 +16,7 @@ const ASKED_MAX: usize = 64;
 const ASKED_FOR_PAYOUTS: usize = 16;
 
 /// What waits for a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Queue {
     Payouts,
     Refusals,

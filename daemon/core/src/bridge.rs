@@ -4,24 +4,27 @@ use crate::{
     account,
     asset::{LedgerId, Listing},
     block::{BlockRef, Clock, Millis, Seq},
-    book::Book,
+    book::{Book, Queue},
     chain_view::{ChainView, Finding, ViewConfig},
-    checkpoint::{Change, Checkpoint, Cursor, Persisted},
-    command::{Command, Notice, Output},
+    checkpoint::{Change, Checkpoint, Cursor, Persisted, Reach},
+    command::{Command, Notice, Output, PayoutCommand},
     eip712::Domain,
     endpoint::EndpointsConfig,
     event::{ContractState, Event, LedgerEvent},
-    halt::Evidence,
+    halt::{Entry, Evidence, Marker, Told},
     id::{Identity, Instance, InstanceKey},
     op::{Done, Op, Reserved, Resolved},
     pipeline::{Pipeline, Step},
     plausible::Rules,
     posting::DepositVerdict,
+    reserves::{Reserves, ReservesConfig},
+    rewind::Replay,
     submitter::{Submitter, SubmitterConfig},
+    supersede::Supersede,
     vault_event::{
         Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent,
     },
-    withdrawal::{Next, Reservation, Withdrawal, Work},
+    withdrawal::{Next, RefusalReason, Reservation, Withdrawal, Work},
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -57,6 +60,14 @@ pub struct Config {
     pub work_backoff_longest_ms: u64,
     /// Payouts; `None` if this daemon only follows.
     pub submitter: Option<SubmitterConfig>,
+    /// Proof of reserves; `None` to sign without it.
+    pub reserves: Option<ReservesConfig>,
+    /// True if this instance has just been registered: the ledger cannot hold anything of it.
+    pub is_new: bool,
+    /// What operators approved after reorgs past finality, as the ledger has it.
+    pub superseded: Vec<Supersede>,
+    /// True if payouts can be paused on chain when the bridge halts.
+    pub pauser: bool,
 }
 
 /// Why a core cannot be built.
@@ -83,6 +94,7 @@ pub enum CannotStart {
 pub struct Bridge {
     pub(crate) config: Config,
     clock: Clock,
+    pub(crate) now: Millis,
     pub(crate) instance: Instance,
     domain: Domain,
     pub(crate) view: ChainView,
@@ -92,14 +104,26 @@ pub struct Bridge {
     pub(crate) listings: BTreeMap<LedgerId, Listing>,
     pub(crate) blocked: BTreeMap<LedgerId, Cursor>,
     /// Ends of ranges, with the number of operations that must be finished before they count.
-    marks: VecDeque<(u64, Cursor)>,
+    pub(crate) marks: VecDeque<(u64, Cursor)>,
     pub(crate) acked: Cursor,
+    pub(crate) replay: Replay,
+    pub(crate) reach: Reach,
+    /// Requests whose payout the ledger has posted, with the event that paid them, as long as a
+    /// restart would come upon that event again.
+    pub(crate) foretold: BTreeMap<Seq, Seq>,
+    /// Withdrawals that ended everywhere; written with the next checkpoint, which knows them.
+    forgotten: Vec<Seq>,
+    pub(crate) reserves: Option<Reserves>,
+    /// Where the last step stopped looking for withdrawals to pay or refuse.
+    pub(crate) pay_after: BTreeMap<Queue, Seq>,
+    /// Payouts shall be paused on chain.
+    pause_due: bool,
     /// A poll came that the submitter's transactions were not held against yet. Once for each: an
     /// old poll, repeated while the node is away, would raise fees for nothing.
     pub(crate) polled: bool,
-    saved: Option<Checkpoint>,
+    pub(crate) saved: Option<Checkpoint>,
     saved_at: Millis,
-    pub(crate) halted: Option<Evidence>,
+    pub(crate) halted: Option<Marker>,
 }
 
 /// Withdrawals looked at in one step.
@@ -123,12 +147,25 @@ impl Bridge {
         if let Some(submitter) = &submitter {
             submitter.occupied().for_each(|seq| book.set_work(seq, Work::Submitted));
         }
+        let saved = persisted.checkpoint.as_ref();
+        let witness = saved.and_then(|c| c.witness);
+        let mut pipeline =
+            Pipeline::new(instance, config.batch_max, witness, config.suspicions_max);
+        pipeline.push_witness();
         Ok(Self {
             clock: Clock::default(),
+            now: Millis(0),
+            replay: if config.is_new { Replay::Done } else { Replay::History },
+            reach: saved.map(|c| c.reach).unwrap_or_default().or(cursor),
+            foretold: saved.map(|c| c.foretold.clone()).unwrap_or_default(),
+            reserves: config.reserves.map(Reserves::new),
+            forgotten: Vec::new(),
+            pay_after: BTreeMap::new(),
+            pause_due: config.pauser && persisted.halt.is_some(),
             instance,
             domain: Domain::new(config.identity.chain_id, config.identity.vault),
             view: ChainView::new(view_config(&config), cursor),
-            pipeline: Pipeline::new(instance, config.batch_max),
+            pipeline,
             book,
             submitter,
             listings: persisted.listings.into_iter().map(|l| (l.ledger, l)).collect(),
@@ -146,6 +183,7 @@ impl Bridge {
     /// Takes in one fact and says what to do about it.
     pub fn apply(&mut self, event: Event, now: Millis) -> Output {
         let now = self.clock.at(now);
+        self.now = now;
         let mut out = Output::default();
         let stopping = event == Event::Stop;
         self.take_in(event, now, &mut out);
@@ -153,8 +191,13 @@ impl Bridge {
             self.settle(&mut out);
             self.pay(now, &mut out);
             self.fetch(now, &mut out);
+            self.prove(now);
             self.send_batch(now, &mut out);
+            self.go_on_comparing();
             self.save(now, stopping, &mut out);
+        }
+        if std::mem::take(&mut self.pause_due) {
+            out.commands.push(Command::Payout(PayoutCommand::Pause));
         }
         out
     }
@@ -191,6 +234,12 @@ impl Bridge {
                 }
                 self.on_state(seq, state, now);
             }
+            Event::Holdings { endpoint, block, readings } => {
+                if readings.is_empty() {
+                    self.view.on_state_failed(endpoint, now);
+                }
+                self.on_holdings(block, &readings, now, out);
+            }
             Event::Ledger(event) => self.on_ledger(event, now, out),
             Event::Payout(event) => self.on_payout(event, now, out),
         }
@@ -199,7 +248,7 @@ impl Bridge {
     fn on_finding(&mut self, finding: Finding, out: &mut Output) {
         match finding {
             Finding::Suspect(evidence) => out.notices.push(Notice::Suspect(evidence)),
-            Finding::Contradiction(evidence) => self.halt(evidence, out),
+            Finding::Contradiction(evidence) => self.on_contradiction(evidence, out),
             Finding::Nothing => {}
             Finding::Adopted => self.polled = true,
             Finding::Events(logs) => {
@@ -208,6 +257,7 @@ impl Bridge {
                         return self.halt(evidence, out);
                     }
                 }
+                self.reach = self.reach.or(self.view.cursor());
                 self.marks.push_back((self.pipeline.enqueued(), self.view.cursor()));
                 self.advance_acked();
             }
@@ -216,6 +266,7 @@ impl Bridge {
 
     /// One final event, in `seq` order.
     fn take_log(&mut self, log: &VaultLog) -> Result<(), Evidence> {
+        self.compare(log);
         match &log.event {
             VaultEvent::Listed(listing) => self.take_listing(listing),
             VaultEvent::Deposited(deposit) => return self.take_deposit(log, deposit),
@@ -239,12 +290,13 @@ impl Bridge {
         }
     }
 
-    const fn rules(&self) -> Rules<'_> {
+    pub(crate) const fn rules(&self) -> Rules<'_> {
         Rules { domain: &self.domain, listings: &self.listings }
     }
 
     fn take_deposit(&mut self, log: &VaultLog, deposit: &Deposit) -> Result<(), Evidence> {
-        let credit = self.rules().credit(log, deposit)?;
+        let attempt = self.attempt(log.seq);
+        let credit = self.rules().credit(log, deposit)?.under(attempt);
         if !self.blocked.contains_key(&deposit.ledger) {
             self.pipeline.push(Op::Deposit(credit));
         }
@@ -268,22 +320,32 @@ impl Bridge {
                 self.book.change(event.nonce, |w| w.queued = true);
             }
             (Origin::Request, Progress::Ended(outcome)) => {
-                return self.take_end(event.nonce, outcome);
+                return self.take_end(event.nonce, outcome, seq);
             }
         }
         Ok(())
     }
 
-    fn take_end(&mut self, seq: Seq, outcome: Outcome) -> Result<(), Evidence> {
+    fn take_end(&mut self, seq: Seq, outcome: Outcome, by: Seq) -> Result<(), Evidence> {
         match self.book.get(seq).map(|w| w.outcome) {
+            // What a record superseded has ended by it, however the chain ends it.
+            None if self.attempt(seq) > 0 && !outcome.is_payout() => {}
             // Forgotten because it had ended everywhere: a replay. The ledger must agree.
-            None => self.pipeline.push(Op::Audit { seq, outcome }),
+            None => {
+                self.foretold.entry(seq).and_modify(|end| *end = by);
+                self.pipeline.push(Op::Audit { seq, outcome });
+            }
             Some(None) => {
-                self.book.change(seq, |w| w.outcome = Some(outcome));
-                self.release(seq, outcome);
+                self.book.change(seq, |w| (w.outcome, w.ended_by) = (Some(outcome), Some(by)));
+                if self.attempt(seq) == 0 {
+                    self.release(seq, outcome);
+                }
             }
             Some(Some(known)) if known.is_payout() == outcome.is_payout() => {}
-            Some(Some(_)) => return Err(Evidence::WithdrawalDiffers { seq }),
+            Some(Some(_)) => {
+                let chain = Told::Step { request: seq, outcome: Some(outcome) };
+                return Err(Evidence::WithdrawalDiffers { seq, chain, ledger: None });
+            }
         }
         Ok(())
     }
@@ -335,6 +397,9 @@ impl Bridge {
             LedgerEvent::Found { request, transfers } => {
                 self.pipeline.on_found(request, &transfers)
             }
+            LedgerEvent::Surveyed { request, readings } => {
+                self.pipeline.on_surveyed(request, readings)
+            }
             LedgerEvent::Unknown { request } => {
                 self.pipeline.on_unknown(request, now);
                 return;
@@ -365,13 +430,13 @@ impl Bridge {
         let mut last = Seq(0);
         for done in done {
             if let Done::Deposited {
-                seq,
+                credit,
                 verdict: DepositVerdict::Posted | DepositVerdict::PostedElsewhere,
                 ..
             } = &done
             {
                 posted = posted.saturating_add(1);
-                last = *seq;
+                last = credit.seq;
             }
             if let Err(evidence) = self.on_done(done, now, out) {
                 return self.halt(evidence, out);
@@ -387,32 +452,38 @@ impl Bridge {
         match done {
             Done::Listed { listing, served: true } => out.changes.push(Change::Listing(listing)),
             Done::Listed { listing, served: false } => self.block(listing.ledger, out),
-            Done::Deposited { seq, ledger, verdict } => match verdict {
+            Done::Deposited { credit, verdict, entry } => match verdict {
                 DepositVerdict::Posted => {}
                 DepositVerdict::PostedElsewhere => {
-                    out.notices.push(Notice::DepositReincluded { seq });
+                    out.notices.push(Notice::DepositReincluded { seq: credit.seq });
                 }
-                DepositVerdict::Contradiction => return Err(Evidence::DepositDiffers { seq }),
-                DepositVerdict::Blocked => self.block(ledger, out),
+                DepositVerdict::Contradiction => return Err(self.deposit_differs(&credit, entry)),
+                DepositVerdict::Blocked => self.block(credit.ledger, out),
             },
-            Done::Reserved { seq, verdict } => return self.on_reserved(seq, verdict, out),
-            Done::Confirmed { seq, standing } => return self.on_confirmed(seq, standing, now),
-            Done::Resolved { seq, outcome, verdict: Resolved::Done } => {
-                if self.forget(seq, out) {
+            Done::Reserved { seq, verdict, entry } => {
+                return self.on_reserved(seq, verdict, entry, out);
+            }
+            Done::Confirmed { seq, standing, entry } => {
+                return self.on_confirmed(seq, standing, entry, now);
+            }
+            Done::Resolved { seq, outcome, verdict: Resolved::Done, .. } => {
+                if self.forget(seq) {
                     out.notices.push(Notice::WithdrawalSettled { seq, outcome });
                 }
             }
-            Done::Resolved { seq, verdict: Resolved::NothingReserved, .. } => {
+            Done::Resolved { seq, outcome, verdict: Resolved::NothingReserved, .. } => {
                 if self.book.get(seq).is_some_and(|w| w.reservation == Reservation::Reserved) {
-                    return Err(Evidence::WithdrawalDiffers { seq });
+                    return Err(self.withdrawal_differs(seq, Some(outcome), None));
                 }
-                self.forget(seq, out);
+                self.forget(seq);
             }
-            Done::Resolved { seq, verdict: Resolved::Contradiction, .. }
-            | Done::Audited { seq, agrees: false } => {
-                return Err(Evidence::WithdrawalDiffers { seq });
+            Done::Resolved { seq, outcome, verdict: Resolved::Contradiction, entry: ledger }
+            | Done::Audited { seq, outcome, ledger, agrees: false } => {
+                return Err(self.withdrawal_differs(seq, Some(outcome), ledger));
             }
-            Done::Audited { agrees: true, .. } => {}
+            Done::Audited { agrees: true, .. } | Done::Compared | Done::Witnessed => {}
+            Done::Surveyed(readings) => self.on_surveyed(&readings, now, out),
+            Done::Contradicted(evidence) => return Err(evidence),
         }
         Ok(())
     }
@@ -429,12 +500,17 @@ impl Bridge {
         &mut self,
         seq: Seq,
         verdict: Reserved,
+        entry: Option<Entry>,
         out: &mut Output,
     ) -> Result<(), Evidence> {
         let reservation = match verdict {
             Reserved::Standing => Reservation::Reserved,
             Reserved::Refused(reason) => Reservation::Refused(reason),
-            Reserved::Contradiction => return Err(Evidence::WithdrawalDiffers { seq }),
+            // Its id stands for a request of the history that was superseded.
+            Reserved::Contradiction if self.attempt(seq) > 0 => {
+                Reservation::Refused(RefusalReason::Superseded)
+            }
+            Reserved::Contradiction => return Err(self.withdrawal_differs(seq, None, entry)),
             Reserved::Blocked => {
                 // Read again from the chain once the ledger can serve it.
                 if let Some(withdrawal) = self.book.remove(seq) {
@@ -444,19 +520,25 @@ impl Bridge {
             }
             Reserved::Ended(posted) => {
                 let outcome = self.book.get(seq).and_then(|w| w.outcome);
-                self.book.remove(seq);
                 // The event that ended it may still be ahead: it is audited when it comes.
-                let agrees = outcome.is_none_or(|o| o.is_payout() == posted);
-                return if agrees { Ok(()) } else { Err(Evidence::WithdrawalDiffers { seq }) };
+                if outcome.is_some_and(|o| o.is_payout() != posted) {
+                    return Err(self.withdrawal_differs(seq, outcome, entry));
+                }
+                if posted && outcome.is_none() {
+                    self.foretold.insert(seq, Seq(u64::MAX));
+                }
+                self.book.remove(seq);
+                return Ok(());
             }
         };
         out.notices.push(match reservation {
             Reservation::Refused(reason) => Notice::WithdrawalRefused { seq, reason },
             Reservation::Reserved | Reservation::Unknown => Notice::WithdrawalReserved { seq },
         });
+        let in_turn = self.attempt(seq) == 0;
         self.book.change(seq, |w| {
             w.reservation = reservation;
-            w.work = if is_released(w) { Work::Ledger } else { Work::Idle };
+            w.work = if is_released(w) && in_turn { Work::Ledger } else { Work::Idle };
         });
         Ok(())
     }
@@ -473,10 +555,11 @@ impl Bridge {
                     self.book.set_work(seq, Work::Ledger);
                 }
                 Next::Forget => {
-                    self.forget(seq, out);
+                    self.forget(seq);
                 }
                 Next::Contradiction(_) => {
-                    return self.halt(Evidence::PaidWithoutReservation { seq }, out);
+                    let chain = self.told(seq, None);
+                    return self.halt(Evidence::PaidWithoutReservation { seq, chain }, out);
                 }
                 Next::Wait | Next::Confirm | Next::Authorize(_) | Next::Submit => {}
             }
@@ -484,12 +567,15 @@ impl Bridge {
     }
 
     /// False if it was forgotten already.
-    fn forget(&mut self, seq: Seq, out: &mut Output) -> bool {
-        let known = self.book.remove(seq).is_some();
-        if known {
-            out.changes.push(Change::ForgetWithdrawal(seq));
+    pub(crate) fn forget(&mut self, seq: Seq) -> bool {
+        let Some(withdrawal) = self.book.remove(seq) else { return false };
+        if let Some(end) = withdrawal.ended_by
+            && withdrawal.outcome.is_some_and(|o| o.is_payout())
+        {
+            self.foretold.insert(seq, end);
         }
-        known
+        self.forgotten.push(seq);
+        true
     }
 
     fn fetch(&mut self, now: Millis, out: &mut Output) {
@@ -531,28 +617,41 @@ impl Bridge {
     }
 
     fn save(&mut self, now: Millis, stopping: bool, out: &mut Output) {
+        let cursor = self.safe();
+        self.foretold.retain(|_, end| *end >= cursor.next_seq);
         let checkpoint = Checkpoint {
             key: self.config.identity.key(),
-            cursor: self.safe(),
+            cursor,
             blocked: self.blocked.clone(),
+            witness: self.pipeline.witness(),
+            reach: self.reach,
+            foretold: self.foretold.clone(),
         };
         let due = stopping
             || self.saved.is_none()
+            || !self.forgotten.is_empty()
             || now >= self.saved_at.plus(self.config.checkpoint_interval_ms);
-        if !due || self.saved.as_ref() == Some(&checkpoint) {
+        // A checkpoint says that the ledger has something: not while that is in doubt.
+        let due = due && (stopping || !self.pipeline.is_doubtful());
+        let same = self.saved.as_ref() == Some(&checkpoint) && self.forgotten.is_empty();
+        if !due || same {
             return;
         }
         self.saved_at = now;
         self.saved = Some(checkpoint.clone());
+        let forgotten = std::mem::take(&mut self.forgotten);
+        out.changes.extend(forgotten.into_iter().map(Change::ForgetWithdrawal));
         out.changes.extend(self.book.take_changes());
         out.changes.push(Change::Checkpoint(checkpoint));
     }
 
-    fn halt(&mut self, evidence: Evidence, out: &mut Output) {
-        self.halted = Some(evidence);
+    pub(crate) fn halt(&mut self, evidence: Evidence, out: &mut Output) {
+        let marker = Marker { evidence, since: self.now };
+        self.halted = Some(marker);
+        self.pause_due = self.config.pauser;
         self.pipeline.clear();
         out.commands.clear();
-        out.changes.push(Change::Halt(evidence));
+        out.changes.push(Change::Halt(marker));
         out.notices.push(Notice::Halted(evidence));
     }
 }
@@ -576,7 +675,7 @@ fn start_of(config: &Config, checkpoint: Option<&Checkpoint>) -> Cursor {
     })
 }
 
-const fn view_config(config: &Config) -> ViewConfig {
+pub(crate) const fn view_config(config: &Config) -> ViewConfig {
     ViewConfig {
         genesis: config.identity.genesis,
         vault: config.identity.vault,

@@ -2,18 +2,20 @@
 
 use crate::{
     asset::{LedgerId, Listing},
-    block::{BlockRef, Seq},
+    block::{BlockNumber, BlockRef, Millis, Seq},
     command::Fees,
-    halt::Evidence,
-    id::InstanceKey,
+    halt::{Evidence, Marker},
+    id::{InstanceKey, TransferId},
     withdrawal::Withdrawal,
 };
 use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
-/// Version byte in front of every record.
-const ENCODING: u8 = 1;
+/// Version byte in front of every record. Version 1 kept a halt without its time and a checkpoint
+/// without `witness`, `reach` and `foretold`; it is read, and written anew as version 2.
+const ENCODING: u8 = 2;
+const FIRST_ENCODING: u8 = 1;
 
 /// Where a follower stands: everything up to and including `block` is in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,24 @@ pub struct Cursor {
     pub block: BlockRef,
     /// Number that the next event must have.
     pub next_seq: Seq,
+}
+
+/// The farthest that was ever taken in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// Height.
+    pub block: BlockNumber,
+    /// Number after the highest event.
+    pub next_seq: Seq,
+}
+
+impl Reach {
+    /// The farther one of the two, in each respect.
+    #[must_use]
+    pub fn or(self, cursor: Cursor) -> Self {
+        let block = self.block.max(cursor.block.number);
+        Self { block, next_seq: self.next_seq.max(cursor.next_seq) }
+    }
 }
 
 /// A transaction of the submitter that may still be mined.
@@ -51,6 +71,17 @@ pub struct Checkpoint {
     pub cursor: Cursor,
     /// Ledgers that stopped, and where to read again from: everything up to there is served.
     pub blocked: BTreeMap<LedgerId, Cursor>,
+    /// A transfer that the ledger has confirmed: were it missing, the ledger would be an older one.
+    #[serde(default)]
+    pub witness: Option<TransferId>,
+    /// How far the bridge ever was. After a reorg past finality that may lie beyond what the chain
+    /// has.
+    #[serde(default)]
+    pub reach: Reach,
+    /// Requests whose payout the ledger has posted, with the event that paid them (the last number
+    /// there is where it has not come yet), if that lies beyond `cursor`.
+    #[serde(default)]
+    pub foretold: BTreeMap<Seq, Seq>,
 }
 
 /// One change of the store; all changes of a step are durable together or not at all.
@@ -68,8 +99,10 @@ pub enum Change {
     Transaction(SentTransaction),
     /// Forget a transaction that can't be mined any more or is final.
     ForgetTransaction(u64),
-    /// Stop for good, with the evidence.
-    Halt(Evidence),
+    /// Stop, with the evidence, until somebody mends the cause.
+    Halt(Marker),
+    /// Lift a halt whose cause is gone.
+    ForgetHalt,
 }
 
 /// Everything the store holds.
@@ -84,7 +117,9 @@ pub struct Persisted {
     /// Transactions under way.
     pub transactions: Vec<SentTransaction>,
     /// Why the bridge halted, if it did.
-    pub halt: Option<Evidence>,
+    pub halt: Option<Marker>,
+    /// True if a record was of an older version: all of them should be written anew.
+    pub is_outdated: bool,
 }
 
 /// A record that cannot be read.
@@ -93,6 +128,8 @@ pub struct Persisted {
 pub struct Unreadable {
     key: String,
     reason: String,
+    /// True if a newer version of the program wrote it: it is not damaged.
+    pub is_newer: bool,
 }
 
 /// A key with its value, or without one to delete it.
@@ -115,7 +152,8 @@ impl Change {
             Self::ForgetWithdrawal(seq) => (numbered(WITHDRAWAL, seq.0), None),
             Self::Transaction(t) => (numbered(TRANSACTION, t.nonce), Some(encode(t))),
             Self::ForgetTransaction(nonce) => (numbered(TRANSACTION, *nonce), None),
-            Self::Halt(evidence) => (HALT.to_vec(), Some(encode(evidence))),
+            Self::Halt(marker) => (HALT.to_vec(), Some(encode(marker))),
+            Self::ForgetHalt => (HALT.to_vec(), None),
         }
     }
 }
@@ -130,7 +168,7 @@ impl Persisted {
         if key == CHECKPOINT {
             self.checkpoint = Some(decode(&name, value)?);
         } else if key == HALT {
-            self.halt = Some(decode(&name, value)?);
+            self.halt = Some(read_marker(&name, value)?);
         } else if name.starts_with(LISTING) {
             self.listings.push(decode(&name, value)?);
         } else if name.starts_with(WITHDRAWAL) {
@@ -138,10 +176,50 @@ impl Persisted {
         } else if name.starts_with(TRANSACTION) {
             self.transactions.push(decode(&name, value)?);
         } else {
-            return Err(Unreadable { key: name, reason: "unknown kind of record".to_owned() });
+            let reason = "unknown kind of record".to_owned();
+            return Err(Unreadable { key: name, reason, is_newer: false });
         }
+        self.is_outdated |= value.first() != Some(&ENCODING);
         Ok(())
     }
+
+    /// Everything as changes, to write it anew in today's encoding.
+    #[must_use]
+    pub fn to_changes(&self) -> Vec<Change> {
+        let mut changes: Vec<Change> = self.listings.iter().copied().map(Change::Listing).collect();
+        let withdrawals = self.withdrawals.iter().cloned();
+        changes.extend(withdrawals.map(|w| Change::Withdrawal(Box::new(w))));
+        changes.extend(self.transactions.iter().cloned().map(Change::Transaction));
+        changes.extend(self.checkpoint.clone().map(Change::Checkpoint));
+        changes.extend(self.halt.map(Change::Halt));
+        changes
+    }
+
+    /// What lifts a halt: the marker goes, and the next start takes the whole history in again from
+    /// `origin`, held against the ledger event by event before anything is signed. What was sent is
+    /// kept, and so is what tells whether the ledger is the one that was known.
+    #[must_use]
+    pub fn to_resume(&self, origin: BlockRef) -> Vec<Change> {
+        let forget = self.withdrawals.iter().map(|w| Change::ForgetWithdrawal(w.seq));
+        let mut changes: Vec<Change> = forget.collect();
+        changes.extend(self.checkpoint.as_ref().map(|c| {
+            let cursor = Cursor { block: origin, next_seq: Seq(1) };
+            let (blocked, foretold) = (BTreeMap::new(), BTreeMap::new());
+            let reach = c.reach.or(c.cursor);
+            Change::Checkpoint(Checkpoint { cursor, blocked, reach, foretold, ..c.clone() })
+        }));
+        changes.push(Change::ForgetHalt);
+        changes
+    }
+}
+
+/// Version 1 kept the evidence alone.
+fn read_marker(key: &str, value: &[u8]) -> Result<Marker, Unreadable> {
+    if value.first() == Some(&FIRST_ENCODING) {
+        let evidence: Evidence = decode(key, value)?;
+        return Ok(Marker { evidence, since: Millis(0) });
+    }
+    decode(key, value)
 }
 
 fn numbered(prefix: &str, number: u64) -> Vec<u8> {
@@ -156,15 +234,19 @@ fn encode<T: Serialize>(record: &T) -> Vec<u8> {
 }
 
 fn decode<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, Unreadable> {
-    let unreadable = |reason: String| Unreadable { key: key.to_owned(), reason };
+    let unreadable =
+        |reason: String, is_newer| Unreadable { key: key.to_owned(), reason, is_newer };
     match value.split_first() {
-        Some((&ENCODING, json)) => {
-            serde_json::from_slice(json).map_err(|e| unreadable(e.to_string()))
+        Some((&(FIRST_ENCODING | ENCODING), json)) => {
+            serde_json::from_slice(json).map_err(|e| unreadable(e.to_string(), false))
         }
-        Some((version, _)) => Err(unreadable(format!(
-            "encoding version {version}, this program reads {ENCODING}; use the version that wrote \
-             it, or delete the store: it is rebuilt from chain and ledger"
-        ))),
-        None => Err(unreadable("empty".to_owned())),
+        Some((version, _)) => {
+            let reason = format!(
+                "encoding version {version}, this program reads up to {ENCODING}; use the version \
+                 that wrote it, or delete the store: it is rebuilt from chain and ledger"
+            );
+            Err(unreadable(reason, *version > ENCODING))
+        }
+        None => Err(unreadable("empty".to_owned(), false)),
     }
 }

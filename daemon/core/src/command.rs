@@ -2,17 +2,19 @@
 
 use crate::{
     account::NewAccount,
+    asset::LedgerId,
     block::{BlockNumber, BlockRef, Seq},
     checkpoint::Change,
     endpoint::{EndpointId, Reason},
     halt::Evidence,
-    id::TransferId,
+    id::{AccountId, TransferId},
     obstacle::Obstacle,
+    reserves::Break,
     transfer::NewTransfer,
     vault_event::{Outcome, Request},
     withdrawal::{Authorization, RefusalReason, Verdict},
 };
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 
 /// Names one request to the ledger; only the newest is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +67,15 @@ pub enum ChainCommand {
         /// The final block to read at.
         block: BlockRef,
     },
+    /// What the contracts hold of these tokens, at one block named by its hash.
+    ReadHoldings {
+        /// Whom to ask.
+        endpoint: EndpointId,
+        /// The final block to read at.
+        block: BlockRef,
+        /// Ledgers with their tokens.
+        tokens: Vec<(LedgerId, Address)>,
+    },
 }
 
 /// A range of blocks to read.
@@ -107,6 +118,13 @@ pub enum LedgerCommand {
         /// Which.
         ids: Vec<TransferId>,
     },
+    /// Read VAULT accounts, each at one instant, and the sums of their ledgers.
+    Survey {
+        /// Names the answer.
+        request: RequestId,
+        /// Ledgers with their VAULT accounts.
+        vaults: Vec<(LedgerId, AccountId)>,
+    },
 }
 
 /// Orders to signers and submitter.
@@ -130,6 +148,8 @@ pub enum PayoutCommand {
         /// The signed transaction.
         raw: Bytes,
     },
+    /// Pause payouts on chain with the pauser's key, until the contract says that they are.
+    Pause,
 }
 
 /// A transaction to build.
@@ -248,8 +268,17 @@ pub enum Notice {
     /// A ledger stopped: a listing or deposit on it cannot be served.
     LedgerBlocked {
         /// The number of the ledger.
-        ledger: crate::asset::LedgerId,
+        ledger: LedgerId,
     },
+    /// Chain and ledger do not add up: nothing is signed for this token any more.
+    ReservesBroken(Break),
+    /// They add up again.
+    ReservesMended {
+        /// The number of the ledger.
+        ledger: LedgerId,
+    },
+    /// A final block was replaced: the whole history is read again and held against the ledger.
+    Rereading(Evidence),
     /// An endpoint is set aside for a while.
     EndpointSetAside {
         /// Which.

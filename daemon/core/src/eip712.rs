@@ -68,6 +68,34 @@ impl Domain {
         })
     }
 
+    /// The domain of obligation intents, their attestations and passkeys.
+    #[must_use]
+    pub const fn obligations(chain_id: u64, vault: Address) -> Self {
+        Self(eip712_domain! {
+            name: "SOVR Obligations",
+            version: "1",
+            chain_id: chain_id,
+            verifying_contract: vault,
+        })
+    }
+
+    /// The domain of operators' approvals.
+    #[must_use]
+    pub const fn operators(chain_id: u64, vault: Address) -> Self {
+        Self(eip712_domain! {
+            name: "SOVR Operators",
+            version: "1",
+            chain_id: chain_id,
+            verifying_contract: vault,
+        })
+    }
+
+    /// What a wallet signs for `message` in this domain.
+    #[must_use]
+    pub fn digest(&self, message: &impl SolStruct) -> B256 {
+        message.eip712_signing_hash(&self.0)
+    }
+
     /// The domain separator.
     #[must_use]
     pub fn separator(&self) -> B256 {

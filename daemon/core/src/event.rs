@@ -1,11 +1,12 @@
 //! Everything that can come in.
 
 use crate::{
-    block::{BlockNumber, Header, Seq, UnixSeconds},
+    block::{BlockNumber, BlockRef, Header, Seq, UnixSeconds},
     command::{RangeRequest, RequestId},
     endpoint::{EndpointId, ReadFault},
     id::{AccountId, TransferId},
     obstacle::Obstacle,
+    reserves::{TokenReading, VaultReading},
     transfer::{AccountResult, FoundTransfer, TransferResult},
     vault_event::VaultLog,
     withdrawal::Verdict,
@@ -55,6 +56,15 @@ pub enum Event {
         block: BlockNumber,
         /// What the contract says; `None` if it could not be read.
         state: Option<ContractState>,
+    },
+    /// What the contracts hold at a block.
+    Holdings {
+        /// Who answers.
+        endpoint: EndpointId,
+        /// The block that was asked about.
+        block: BlockRef,
+        /// The tokens that could be read.
+        readings: Vec<TokenReading>,
     },
     /// The ledger's answer.
     Ledger(LedgerEvent),
@@ -160,6 +170,13 @@ pub enum LedgerEvent {
         request: RequestId,
         /// In any order; those not found are missing.
         transfers: Vec<FoundTransfer>,
+    },
+    /// VAULT accounts read.
+    Surveyed {
+        /// Which request.
+        request: RequestId,
+        /// Those that exist.
+        readings: Vec<VaultReading>,
     },
     /// No answer in time, or the session ended: the request may still execute.
     Unknown {

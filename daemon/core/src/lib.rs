@@ -6,15 +6,17 @@
 //! [`driver::Driver`] makes what a step decided durable before it acts on it.
 //!
 //! To read it in order: what things are ([`amount`], [`block`], [`asset`], [`id`], [`account`],
-//! [`transfer`], [`vault_event`], [`eip712`]), what comes in and goes out ([`event`], [`command`]),
-//! how it is decided ([`endpoint`], `agreement`, `range_check`, [`chain_view`], [`plausible`],
-//! [`posting`], [`pipeline`], [`withdrawal`], [`submitter`], [`bridge`], its payouts in `payout`),
-//! what is kept ([`checkpoint`], [`driver`]), what must always hold ([`invariant`]).
+//! [`namespace`], [`user_data`], [`transfer`], [`vault_event`], [`eip712`], [`intent`],
+//! [`operators`]), what comes in and goes out ([`event`], [`command`]), how it is decided
+//! ([`endpoint`], `agreement`, `range_check`, [`chain_view`], [`plausible`], [`posting`],
+//! [`pipeline`], [`withdrawal`], [`submitter`], [`bridge`], its payouts in `payout`), what is kept
+//! ([`checkpoint`], [`driver`]), what must always hold ([`invariant`]).
 
 pub mod account;
 mod agreement;
 pub mod amount;
 pub mod asset;
+pub mod audit;
 pub mod block;
 mod book;
 pub mod bridge;
@@ -27,16 +29,25 @@ pub mod endpoint;
 pub mod event;
 pub mod halt;
 pub mod id;
+pub mod intent;
 pub mod invariant;
+pub mod namespace;
 pub mod obstacle;
 mod op;
+pub mod operators;
 mod payout;
 mod pipeline;
 mod plausible;
 pub mod posting;
+mod proving;
 mod range_check;
+pub mod reserves;
+mod rewind;
 pub mod status;
 pub mod submitter;
+pub mod supersede;
+pub mod supersede_plan;
 pub mod transfer;
+pub mod user_data;
 pub mod vault_event;
 pub mod withdrawal;

@@ -1,13 +1,15 @@
 //! The operations of the pipeline: what goes to the ledger as a whole, and what became of it.
 
 use crate::{
-    account::NewAccount,
+    account::{NewAccount, SUSPENSE},
     asset::{LedgerId, Listing},
     block::Seq,
-    id::Instance,
+    halt::{Entry, Evidence, Told},
+    id::{AccountId, Instance, TransferId},
     pipeline::Stage,
-    posting::{self, Credit, DepositVerdict, Standing},
-    transfer::NewTransfer,
+    posting::{self, Credit, DepositVerdict, Standing, WithdrawalIds, read_standing},
+    reserves::VaultReading,
+    transfer::{FoundPhase, FoundTransfer, NewTransfer},
     vault_event::Outcome,
     withdrawal::{RefusalReason, Withdrawal},
 };
@@ -27,17 +29,131 @@ pub(crate) enum Op {
     Audit { seq: Seq, outcome: Outcome },
     /// Post or void a pending.
     Resolve { seq: Seq, outcome: Outcome, pending: Box<NewTransfer>, end: Box<NewTransfer> },
+    /// In a replay, before anything of an event is written: hold it against what the ledger has.
+    Compare(Box<Comparison>),
+    /// Look whether a transfer that was known is still there. Nothing passes it until it is.
+    Witness { transfer: TransferId, misses: u32 },
+    /// Read VAULT accounts while nothing else is under way.
+    Survey { vaults: Vec<(LedgerId, AccountId)> },
+}
+
+/// What the ledger may hold under the ids of one event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Comparison {
+    pub(crate) seq: Seq,
+    /// What the chain says.
+    pub(crate) chain: Told,
+    /// The id of its credit, and the credit itself if it is a deposit.
+    pub(crate) deposit: (TransferId, Option<NewTransfer>),
+    /// The id of its pending, and the pending itself if it is a request.
+    pub(crate) main: (TransferId, Option<NewTransfer>),
+    /// True under a supersede record: a pending of the old history may stay.
+    pub(crate) is_superseded: bool,
+}
+
+impl Comparison {
+    /// What does not fit: another story under an id, or a story where there must be none.
+    pub(crate) fn judge(
+        &self,
+        look: impl Fn(TransferId) -> Option<FoundTransfer>,
+    ) -> Option<Evidence> {
+        let Self { seq, chain, .. } = *self;
+        let (deposit, main) = (look(self.deposit.0), look(self.main.0));
+        if let Some(found) = deposit.filter(|f| !is_credit(f, self.deposit.1.as_ref())) {
+            let ledger = Some(Entry {
+                account: found.credit,
+                amount: found.amount,
+                standing: Standing::Posted,
+            });
+            return Some(Evidence::DepositDiffers { seq, chain, ledger });
+        }
+        let found = main.filter(|_| !self.is_superseded)?;
+        let standing = read_standing(self.main.1.as_ref(), Some(&found), None);
+        let fits = self.main.1.is_some() && standing == Standing::Open;
+        let ledger = Some(Entry { account: found.debit, amount: found.amount, standing });
+        (!fits).then_some(Evidence::WithdrawalDiffers { seq, chain, ledger })
+    }
+}
+
+/// A credit goes to its owner, or to SUSPENSE where the owner's account id was taken.
+fn is_credit(found: &FoundTransfer, expected: Option<&NewTransfer>) -> bool {
+    expected.is_some_and(|e| {
+        let suspense = AccountId::chart(e.ledger, SUSPENSE.number);
+        found.phase == FoundPhase::Direct
+            && (found.debit, found.amount) == (e.debit, e.amount)
+            && (found.credit == e.credit || found.credit == suspense)
+    })
 }
 
 /// What became of an [`Op`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Done {
-    Listed { listing: Listing, served: bool },
-    Deposited { seq: Seq, ledger: LedgerId, verdict: DepositVerdict },
-    Reserved { seq: Seq, verdict: Reserved },
-    Confirmed { seq: Seq, standing: Standing },
-    Resolved { seq: Seq, outcome: Outcome, verdict: Resolved },
-    Audited { seq: Seq, agrees: bool },
+    Listed {
+        listing: Listing,
+        served: bool,
+    },
+    Deposited {
+        credit: Credit,
+        verdict: DepositVerdict,
+        entry: Option<Entry>,
+    },
+    Reserved {
+        seq: Seq,
+        verdict: Reserved,
+        entry: Option<Entry>,
+    },
+    Confirmed {
+        seq: Seq,
+        standing: Standing,
+        entry: Option<Entry>,
+    },
+    Resolved {
+        seq: Seq,
+        outcome: Outcome,
+        verdict: Resolved,
+        entry: Option<Entry>,
+    },
+    Audited {
+        seq: Seq,
+        outcome: Outcome,
+        ledger: Option<Entry>,
+        agrees: bool,
+    },
+    Compared,
+    Witnessed,
+    Surveyed(Vec<VaultReading>),
+    /// The rest of the batch was not sent.
+    Contradicted(Evidence),
+}
+
+impl Done {
+    /// A transfer that the ledger must have from now on.
+    pub(crate) fn proves(&self, instance: Instance) -> Option<TransferId> {
+        let main = |seq: Seq| WithdrawalIds::of(instance, seq).main;
+        match self {
+            Self::Deposited {
+                credit,
+                verdict: DepositVerdict::Posted | DepositVerdict::PostedElsewhere,
+                ..
+            } => Some(credit.id(instance)),
+            Self::Reserved { seq, verdict: Reserved::Standing | Reserved::Ended(_), .. } => {
+                Some(main(*seq))
+            }
+            Self::Resolved { seq, verdict: Resolved::Done, .. } => {
+                Some(WithdrawalIds::of(instance, *seq).resolve)
+            }
+            Self::Listed { .. }
+            | Self::Deposited { .. }
+            | Self::Reserved { .. }
+            | Self::Confirmed { .. }
+            | Self::Resolved { .. }
+            | Self::Audited { .. }
+            | Self::Compared
+            | Self::Witnessed
+            | Self::Surveyed(_)
+            | Self::Contradicted(_) => None,
+        }
+    }
 }
 
 /// What became of a reservation.
@@ -64,8 +180,12 @@ impl Op {
     /// An upper bound of the events it adds to any request of its batch.
     pub(crate) const fn weight(&self) -> usize {
         match self {
-            Self::Listing { .. } | Self::Deposit(_) => 1,
-            Self::Reserve { .. }
+            Self::Listing { .. }
+            | Self::Deposit(_)
+            | Self::Witness { .. }
+            | Self::Survey { .. } => 1,
+            Self::Compare(_)
+            | Self::Reserve { .. }
             | Self::Confirm { .. }
             | Self::Audit { .. }
             | Self::Resolve { .. } => 2,
@@ -79,7 +199,11 @@ impl Op {
             Self::Confirm { .. } | Self::Audit { .. } | Self::Resolve { .. } => {
                 stage == Stage::LookUp
             }
-            Self::Listing { .. } | Self::Deposit(_) => false,
+            Self::Listing { .. }
+            | Self::Deposit(_)
+            | Self::Compare(_)
+            | Self::Witness { .. }
+            | Self::Survey { .. } => false,
         }
     }
 
@@ -94,15 +218,37 @@ impl Op {
             Self::Listing { .. }
             | Self::Confirm { .. }
             | Self::Audit { .. }
-            | Self::Resolve { .. } => None,
+            | Self::Resolve { .. }
+            | Self::Compare(_)
+            | Self::Witness { .. }
+            | Self::Survey { .. } => None,
         }
+    }
+
+    pub(crate) fn comparison(&self) -> Option<&Comparison> {
+        if let Self::Compare(comparison) = self { Some(comparison) } else { None }
+    }
+
+    pub(crate) fn is_witnessed_by(&self, found: &[FoundTransfer]) -> bool {
+        let Self::Witness { transfer, .. } = self else { return false };
+        found.iter().any(|t| t.id == *transfer)
+    }
+
+    /// True for what shares its batch with nothing.
+    pub(crate) const fn is_alone(&self) -> bool {
+        matches!(self, Self::Listing { .. } | Self::Witness { .. } | Self::Survey { .. })
     }
 
     pub(crate) fn pending(&self) -> Option<&NewTransfer> {
         match self {
             Self::Reserve { chain, .. } => chain.last(),
             Self::Confirm { pending, .. } | Self::Resolve { pending, .. } => Some(pending),
-            Self::Listing { .. } | Self::Deposit(_) | Self::Audit { .. } => None,
+            Self::Listing { .. }
+            | Self::Deposit(_)
+            | Self::Audit { .. }
+            | Self::Compare(_)
+            | Self::Witness { .. }
+            | Self::Survey { .. } => None,
         }
     }
 
@@ -112,7 +258,11 @@ impl Op {
             | Self::Confirm { seq, .. }
             | Self::Audit { seq, .. }
             | Self::Resolve { seq, .. } => Some(*seq),
-            Self::Listing { .. } | Self::Deposit(_) => None,
+            Self::Listing { .. }
+            | Self::Deposit(_)
+            | Self::Compare(_)
+            | Self::Witness { .. }
+            | Self::Survey { .. } => None,
         }
     }
 

@@ -10,12 +10,12 @@ use crate::{
     checkpoint::{Change, SentTransaction},
     command::{Call, ChainCommand, Command, Notice, Output, PayoutCommand, TransactionPlan},
     event::{Head, PayoutEvent},
-    halt::Evidence,
+    halt::{Entry, Evidence},
     obstacle::Obstacle,
     op::Op,
     posting::Standing,
     submitter::{Care, Funds},
-    withdrawal::{Authorization, Next, Verdict, Withdrawal, Work},
+    withdrawal::{Authorization, Next, RefusalReason, Verdict, Withdrawal, Work},
 };
 
 impl Bridge {
@@ -23,12 +23,15 @@ impl Bridge {
         &mut self,
         seq: Seq,
         standing: Standing,
+        entry: Option<Entry>,
         now: Millis,
     ) -> Result<(), Evidence> {
         let going_on = self.book.get(seq).filter(|w| !is_released(w));
         let Some(verdict) = going_on.and_then(Withdrawal::verdict) else { return Ok(()) };
         match (verdict, standing) {
-            (Verdict::Pay, Standing::Open) | (Verdict::Refuse(_), Standing::Absent) => {
+            (Verdict::Pay, Standing::Open)
+            | (Verdict::Refuse(_), Standing::Absent)
+            | (Verdict::Refuse(RefusalReason::Superseded), _) => {
                 self.book.set_work(seq, Work::Confirmed);
             }
             // Ended already: our store is older than the ledger, and the chain will tell how.
@@ -40,7 +43,7 @@ impl Bridge {
             | (
                 Verdict::Refuse(_),
                 Standing::Open | Standing::Posted | Standing::Voided | Standing::Contradiction,
-            ) => return Err(Evidence::WithdrawalDiffers { seq }),
+            ) => return Err(self.withdrawal_differs(seq, None, entry)),
         }
         Ok(())
     }
@@ -169,7 +172,7 @@ impl Bridge {
         self.forget_foreign(out);
         self.book.fire_timers(now);
         let Some(head) = self.view.head().cloned() else { return };
-        if !self.view.is_caught_up() || self.acked != self.view.cursor() {
+        if !self.is_up_to_date() || self.is_comparing() {
             return;
         }
         if std::mem::take(&mut self.polled) {
@@ -186,7 +189,8 @@ impl Bridge {
     }
 
     fn work_through(&mut self, queue: Queue, head: &Head, now: Millis, out: &mut Output) {
-        let mut after = None;
+        // What may not be paid now must not take the turn of what may.
+        let mut after = self.pay_after.remove(&queue);
         for _ in 0..WORK_PER_STEP {
             let Some(seq) = self.book.next_after(queue, after) else { return };
             after = Some(seq);
@@ -194,6 +198,7 @@ impl Bridge {
                 return;
             }
         }
+        self.pay_after.extend(after.map(|seq| (queue, seq)));
     }
 
     /// False once the submitter has no room.
@@ -206,7 +211,8 @@ impl Bridge {
         out: &mut Output,
     ) -> bool {
         let Some(withdrawal) = self.book.get(seq) else { return true };
-        if withdrawal.request.deadline < head.final_head.timestamp {
+        let too_late = withdrawal.request.deadline < head.final_head.timestamp;
+        if too_late || !self.may_sign(withdrawal.request.ledger) {
             return true;
         }
         match withdrawal.next(now) {

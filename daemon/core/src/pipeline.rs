@@ -6,16 +6,19 @@
 
 use crate::{
     account::NewAccount,
+    amount::LedgerAmount,
     asset::LedgerId,
     block::{Millis, Seq},
     command::{LedgerCommand, RequestId},
+    halt::{Entry, Evidence},
     id::{AccountId, Instance, Kind, TransferId},
     op::{Done, Op, Reserved, Resolved},
     posting::{
-        self, Credit, DepositVerdict, ReservationVerdict, Standing, WithdrawalIds, is_resolved,
+        self, DepositVerdict, ReservationVerdict, Standing, WithdrawalIds, is_resolved,
         read_deposit, read_reservation, read_standing,
     },
-    transfer::{AccountResult, FoundTransfer, NewTransfer, TransferResult},
+    reserves::VaultReading,
+    transfer::{AccountResult, FoundPhase, FoundTransfer, NewTransfer, TransferResult},
     vault_event::Outcome,
     withdrawal::RefusalReason,
 };
@@ -60,6 +63,11 @@ struct Flight {
     retry_at: Option<Millis>,
     /// What lookups showed, by pending id.
     standings: BTreeMap<TransferId, Standing>,
+    /// What the ledger holds under looked-up ids.
+    entries: BTreeMap<TransferId, Entry>,
+    readings: Vec<VaultReading>,
+    /// True if the transfer of a witness was found.
+    is_witnessed: bool,
     /// Answers to the transfers that were not `ok`, by transfer id.
     results: BTreeMap<TransferId, TransferResult>,
 }
@@ -77,10 +85,18 @@ pub(crate) struct Pipeline {
     next_request: u64,
     enqueued: u64,
     finished: u64,
+    /// The newest transfer that the ledger is known to have.
+    witness: Option<TransferId>,
+    misses_max: u32,
 }
 
 impl Pipeline {
-    pub(crate) fn new(instance: Instance, batch_max: usize) -> Self {
+    pub(crate) fn new(
+        instance: Instance,
+        batch_max: usize,
+        witness: Option<TransferId>,
+        misses_max: u32,
+    ) -> Self {
         Self {
             instance,
             queue: VecDeque::new(),
@@ -91,6 +107,8 @@ impl Pipeline {
             next_request: 1,
             enqueued: 0,
             finished: 0,
+            witness,
+            misses_max,
         }
     }
 
@@ -122,7 +140,49 @@ impl Pipeline {
 
     /// Drops everything that has not left yet; what is in flight may still execute.
     pub(crate) fn clear(&mut self) {
+        let dropped = u64::try_from(self.queue.len()).unwrap_or(u64::MAX);
+        self.enqueued = self.enqueued.saturating_sub(dropped);
         self.queue.clear();
+    }
+
+    /// A transfer that the ledger was seen to have.
+    pub(crate) const fn witness(&self) -> Option<TransferId> {
+        self.witness
+    }
+
+    /// True until the ledger is seen to have what it had.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        let flight = self.flight.as_ref().and_then(|f| f.ops.first());
+        let is_witness = |op: &Op| matches!(op, Op::Witness { .. });
+        flight.or_else(|| self.queue.front()).is_some_and(is_witness)
+    }
+
+    /// Before anything else passes: the ledger must still have what it had.
+    pub(crate) fn push_witness(&mut self) {
+        if let Some(transfer) = self.witness {
+            self.push(Op::Witness { transfer, misses: 0 });
+        }
+    }
+
+    /// Deposits of a ledger that wait, with their ids.
+    pub(crate) fn waiting_deposits(
+        &self,
+        ledger: LedgerId,
+    ) -> impl Iterator<Item = (TransferId, LedgerAmount)> + '_ {
+        self.queue.iter().filter_map(move |op| match op {
+            Op::Deposit(credit) if credit.ledger == ledger => {
+                Some((credit.id(self.instance), credit.amount))
+            }
+            Op::Deposit(_)
+            | Op::Listing { .. }
+            | Op::Reserve { .. }
+            | Op::Confirm { .. }
+            | Op::Audit { .. }
+            | Op::Resolve { .. }
+            | Op::Compare(_)
+            | Op::Witness { .. }
+            | Op::Survey { .. } => None,
+        })
     }
 
     /// Nothing is sent any more for this ledger, also what is queued already: a request must not be
@@ -212,17 +272,39 @@ impl Pipeline {
         };
         let by_id: BTreeMap<_, _> = found.iter().map(|t| (t.id, t)).collect();
         let look = |id| by_id.get(&id).copied();
+        if flight.stage == Stage::LookUp {
+            let mut comparisons = flight.ops.iter().filter_map(Op::comparison);
+            if let Some(evidence) = comparisons.find_map(|c| c.judge(|id| look(id).copied())) {
+                self.flight = None;
+                return Step { command: None, done: vec![Done::Contradicted(evidence)] };
+            }
+        }
+        flight.is_witnessed = flight.ops.iter().any(|op| op.is_witnessed_by(found));
+        flight.entries.extend(found.iter().filter_map(entry_of_credit));
         for op in flight.ops.iter().filter(|op| op.is_looked_up_in(flight.stage)) {
             let Some(seq) = op.withdrawal() else { continue };
             let ids = WithdrawalIds::of(self.instance, seq);
             let standing = read_standing(op.pending(), look(ids.main), look(ids.resolve));
             flight.standings.insert(ids.main, standing);
+            if let Some(main) = look(ids.main) {
+                let entry = Entry { account: main.debit, amount: main.amount, standing };
+                flight.entries.insert(ids.main, entry);
+            }
         }
         match flight.stage {
             Stage::LookUp => self.advance(Stage::Transfers),
             Stage::Verify => self.finish(),
             Stage::Accounts | Stage::Transfers => Step::default(),
         }
+    }
+
+    /// VAULT accounts, read while nothing else was under way.
+    pub(crate) fn on_surveyed(&mut self, request: RequestId, readings: Vec<VaultReading>) -> Step {
+        let Some(flight) = self.flight.as_mut().filter(|f| f.request == request) else {
+            return Step::default();
+        };
+        flight.readings = readings;
+        self.finish()
     }
 
     fn expects(&self, request: RequestId, stage: Stage) -> bool {
@@ -266,6 +348,9 @@ impl Pipeline {
             }
             flight.stage = Stage::LookUp;
         }
+        if let [Op::Survey { vaults }] = flight.ops.as_slice() {
+            return Some(LedgerCommand::Survey { request, vaults: vaults.clone() });
+        }
         if flight.stage == Stage::LookUp {
             let ids = self.lookups(&flight.ops);
             if !ids.is_empty() {
@@ -290,7 +375,7 @@ impl Pipeline {
         let mut reserved = BTreeSet::new();
         while let Some(op) = self.queue.front() {
             size = size.saturating_add(op.weight());
-            let alone = matches!(op, Op::Listing { .. });
+            let alone = op.is_alone();
             // Lookups come before a batch's transfers: what this batch reserves is not there yet.
             let too_early = op.withdrawal().is_some_and(|seq| reserved.contains(&seq));
             if !ops.is_empty() && (alone || too_early || size > self.batch_max) {
@@ -322,42 +407,63 @@ impl Pipeline {
                 Op::Deposit(credit) if self.known.contains_key(&credit.account) => {}
                 Op::Deposit(credit) => need(credit.new_account()),
                 Op::Reserve { accounts, .. } => accounts.iter().copied().for_each(&mut need),
-                Op::Confirm { .. } | Op::Audit { .. } | Op::Resolve { .. } => {}
+                Op::Confirm { .. }
+                | Op::Audit { .. }
+                | Op::Resolve { .. }
+                | Op::Compare(_)
+                | Op::Witness { .. }
+                | Op::Survey { .. } => {}
             }
         }
         missing
     }
 
     fn lookups(&self, ops: &[Op]) -> Vec<TransferId> {
-        ops.iter()
-            .filter_map(|op| match op {
+        let mut ids = Vec::new();
+        for op in ops {
+            match op {
                 Op::Confirm { seq, .. } | Op::Audit { seq, .. } | Op::Resolve { seq, .. } => {
-                    Some(*seq)
+                    ids.extend(self.pair(*seq));
                 }
-                Op::Listing { .. } | Op::Deposit(_) | Op::Reserve { .. } => None,
-            })
-            .flat_map(|seq| self.pair(seq))
-            .collect()
+                Op::Compare(c) => ids.extend([c.deposit.0, c.main.0]),
+                Op::Witness { transfer, .. } => ids.push(*transfer),
+                Op::Listing { .. } | Op::Deposit(_) | Op::Reserve { .. } | Op::Survey { .. } => {}
+            }
+        }
+        ids
     }
 
+    /// What an answer leaves open, and both versions of what contradicts itself.
     fn verifications(&self, flight: &Flight) -> Vec<TransferId> {
-        flight
-            .ops
-            .iter()
-            .filter(|op| self.serves(op))
-            .filter_map(|op| match op {
-                Op::Reserve { seq, chain, .. } => {
+        let mut ids = Vec::new();
+        for op in flight.ops.iter().filter(|op| self.serves(op)) {
+            match op {
+                Op::Reserve { seq, chain, accounts } if !self.any_taken(accounts.as_slice()) => {
                     let verdict = flight.read_chain(chain);
-                    (verdict == ReservationVerdict::LookUp).then_some(*seq)
+                    if matches!(
+                        verdict,
+                        ReservationVerdict::LookUp | ReservationVerdict::Contradiction
+                    ) {
+                        ids.extend(self.pair(*seq));
+                    }
+                }
+                Op::Deposit(credit) => {
+                    let id = credit.id(self.instance);
+                    if read_deposit(flight.result(id)) == DepositVerdict::Contradiction {
+                        ids.push(id);
+                    }
                 }
                 Op::Listing { .. }
-                | Op::Deposit(_)
+                | Op::Reserve { .. }
                 | Op::Confirm { .. }
                 | Op::Audit { .. }
-                | Op::Resolve { .. } => None,
-            })
-            .flat_map(|seq| self.pair(seq))
-            .collect()
+                | Op::Resolve { .. }
+                | Op::Compare(_)
+                | Op::Witness { .. }
+                | Op::Survey { .. } => {}
+            }
+        }
+        ids
     }
 
     fn pair(&self, seq: Seq) -> [TransferId; 2] {
@@ -385,7 +491,10 @@ impl Pipeline {
                 | Op::Reserve { .. }
                 | Op::Confirm { .. }
                 | Op::Audit { .. }
-                | Op::Resolve { .. } => {}
+                | Op::Resolve { .. }
+                | Op::Compare(_)
+                | Op::Witness { .. }
+                | Op::Survey { .. } => {}
             }
         }
         transfers
@@ -406,43 +515,72 @@ impl Pipeline {
     fn finish(&mut self) -> Step {
         let Some(mut flight) = self.flight.take() else { return Step::default() };
         let ops = mem::take(&mut flight.ops);
+        if let [Op::Witness { transfer, misses }] = ops.as_slice()
+            && !flight.is_witnessed
+        {
+            return self.miss(*transfer, misses.saturating_add(1));
+        }
         let count = u64::try_from(ops.len()).unwrap_or(u64::MAX);
         self.finished = self.finished.saturating_add(count);
-        let done = ops.into_iter().map(|op| self.conclude(&flight, op)).collect();
+        let done: Vec<Done> = ops.into_iter().map(|op| self.conclude(&mut flight, op)).collect();
+        if let Some(known) = done.iter().rev().find_map(|d| d.proves(self.instance)) {
+            self.witness = Some(known);
+        }
         Step { command: None, done }
     }
 
-    fn conclude(&self, flight: &Flight, op: Op) -> Done {
+    /// One odd answer proves nothing: it is asked again, before anything else passes.
+    fn miss(&mut self, transfer: TransferId, misses: u32) -> Step {
+        if misses >= self.misses_max {
+            let lost = Evidence::LedgerLost { transfer };
+            return Step { command: None, done: vec![Done::Contradicted(lost)] };
+        }
+        self.queue.push_front(Op::Witness { transfer, misses });
+        Step::default()
+    }
+
+    fn conclude(&self, flight: &mut Flight, op: Op) -> Done {
         let served = self.serves(&op);
         match op {
             Op::Listing { listing, accounts } => {
                 Done::Listed { listing, served: !self.any_taken(&accounts) }
             }
-            Op::Deposit(Credit { seq, ledger, .. }) => {
-                let id = TransferId::chain_event(self.instance, Kind::Deposit, seq);
+            Op::Deposit(credit) => {
+                let id = credit.id(self.instance);
                 let verdict =
                     if served { read_deposit(flight.result(id)) } else { DepositVerdict::Blocked };
-                Done::Deposited { seq, ledger, verdict }
+                Done::Deposited { credit, verdict, entry: flight.entries.get(&id).copied() }
             }
             Op::Reserve { seq, .. } if !served => {
-                Done::Reserved { seq, verdict: Reserved::Blocked }
+                Done::Reserved { seq, verdict: Reserved::Blocked, entry: None }
             }
             Op::Reserve { seq, chain, accounts } => {
                 let taken = self.any_taken(accounts.as_slice());
-                Done::Reserved { seq, verdict: flight.conclude_reservation(&chain, taken) }
+                let verdict = flight.conclude_reservation(&chain, taken);
+                Done::Reserved { seq, verdict, entry: self.entry(flight, seq) }
             }
             Op::Confirm { seq, pending } => {
-                Done::Confirmed { seq, standing: flight.standing(pending.id) }
+                let standing = flight.standing(pending.id);
+                Done::Confirmed { seq, standing, entry: self.entry(flight, seq) }
             }
             Op::Audit { seq, outcome } => {
                 let id = TransferId::chain_event(self.instance, Kind::Main, seq);
-                Done::Audited { seq, agrees: agrees(flight.standing(id), outcome) }
+                let agrees = agrees(flight.standing(id), outcome);
+                Done::Audited { seq, outcome, ledger: self.entry(flight, seq), agrees }
             }
             Op::Resolve { seq, outcome, pending, end } => {
                 let verdict = flight.conclude_resolution(outcome, pending.id, end.id);
-                Done::Resolved { seq, outcome, verdict }
+                Done::Resolved { seq, outcome, verdict, entry: self.entry(flight, seq) }
             }
+            Op::Compare(_) => Done::Compared,
+            Op::Witness { .. } => Done::Witnessed,
+            Op::Survey { .. } => Done::Surveyed(mem::take(&mut flight.readings)),
         }
+    }
+
+    fn entry(&self, flight: &Flight, seq: Seq) -> Option<Entry> {
+        let main = TransferId::chain_event(self.instance, Kind::Main, seq);
+        flight.entries.get(&main).copied()
     }
 }
 
@@ -464,6 +602,9 @@ impl Flight {
             attempt: 0,
             retry_at: None,
             standings: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            readings: Vec::new(),
+            is_witnessed: false,
             results: BTreeMap::new(),
         }
     }
@@ -523,6 +664,13 @@ const fn agrees(standing: Standing, outcome: Outcome) -> bool {
         Standing::Voided | Standing::Absent => !outcome.is_payout(),
         Standing::Open | Standing::Contradiction => false,
     }
+}
+
+/// What a found credit says, to show it.
+fn entry_of_credit(found: &FoundTransfer) -> Option<(TransferId, Entry)> {
+    let standing = Standing::Posted;
+    let entry = Entry { account: found.credit, amount: found.amount, standing };
+    (found.phase == FoundPhase::Direct).then_some((found.id, entry))
 }
 
 /// A frozen gate shows up as other flags; it is still the right account.

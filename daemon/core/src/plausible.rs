@@ -4,7 +4,7 @@ use crate::{
     asset::{LedgerId, Listing},
     block::Seq,
     eip712::Domain,
-    halt::Evidence,
+    halt::{Evidence, Told},
     posting::Credit,
     vault_event::{Deposit, Origin, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent},
     withdrawal::Withdrawal,
@@ -43,14 +43,16 @@ impl Rules<'_> {
 
     /// The credit of a deposit.
     pub(crate) fn credit(self, log: &VaultLog, deposit: &Deposit) -> Result<Credit, Evidence> {
-        let impossible = Evidence::ImpossibleEvent { seq: log.seq };
+        let chain = Told::of(&log.event);
+        let impossible = Evidence::ImpossibleEvent { seq: log.seq, chain };
         let listing = self.listings.get(&deposit.ledger).ok_or(impossible)?;
         Credit::of(listing, log, deposit).ok_or(impossible)
     }
 
     /// The withdrawal that a request begins.
     pub(crate) fn withdrawal(self, seq: Seq, request: &Request) -> Result<Withdrawal, Evidence> {
-        let impossible = Evidence::ImpossibleEvent { seq };
+        let chain = Told::request(request, None);
+        let impossible = Evidence::ImpossibleEvent { seq, chain };
         let listing = self.listings.get(&request.ledger).ok_or(impossible)?;
         let amount = listing.divisor.to_ledger(request.amount).ok_or(impossible)?;
         let its_own = self.domain.request_id(request, seq.0) == request.id;
@@ -64,7 +66,8 @@ impl Rules<'_> {
     pub(crate) const fn progress(self, seq: Seq, event: &WithdrawalEvent) -> Result<(), Evidence> {
         match (event.origin, event.progress) {
             (Origin::Intent, Progress::Ended(outcome)) if outcome.is_payout() => {
-                Err(Evidence::PaidWithoutReservation { seq })
+                let chain = Told::Step { request: Seq(0), outcome: Some(outcome) };
+                Err(Evidence::PaidWithoutReservation { seq, chain })
             }
             (Origin::Intent | Origin::Request, _) => Ok(()),
         }

@@ -5,12 +5,14 @@ use crate::{
     amount::LedgerAmount,
     asset::{LedgerId, Listing},
     block::Seq,
-    id::{AccountId, Instance, Kind, PersonClass, TransferId, be_u32, be_u64, be_u128},
+    id::{AccountId, Instance, Kind, PersonClass, TransferId, be_u64, be_u128},
     transfer::{FoundPhase, FoundTransfer, NewTransfer, Phase, TransferCode, TransferResult},
+    user_data::UserData,
     vault_event::{Deposit, Outcome, VaultLog},
     withdrawal::{RefusalReason, Withdrawal},
 };
 use alloy_primitives::Address;
+use serde::{Deserialize, Serialize};
 
 /// Transfers of one withdrawal, by role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub struct Credit {
     pub ledger: LedgerId,
     /// How much.
     pub amount: LedgerAmount,
+    /// 0 but under a supersede record.
+    pub attempt: u8,
     tx_prefix: u128,
     block_prefix: u64,
     log_index: u32,
@@ -64,10 +68,23 @@ impl Credit {
             account: AccountId::person(PersonClass::Funds, deposit.ledger, deposit.owner),
             ledger: deposit.ledger,
             amount: listing.divisor.to_ledger(deposit.amount)?,
+            attempt: 0,
             tx_prefix: be_u128(log.tx_hash.as_slice()),
             block_prefix: be_u64(log.block.hash.as_slice()),
             log_index: log.log_index,
         })
+    }
+
+    /// The same under another attempt.
+    #[must_use]
+    pub const fn under(self, attempt: u8) -> Self {
+        Self { attempt, ..self }
+    }
+
+    /// The id of its transfer.
+    #[must_use]
+    pub fn id(&self, instance: Instance) -> TransferId {
+        TransferId::attempt(instance, Kind::Deposit, self.seq, self.attempt)
     }
 
     /// The account that is credited, to create it.
@@ -80,14 +97,14 @@ impl Credit {
 /// The transfer of a final deposit; `to_suspense` where the owner's account id is taken.
 #[must_use]
 pub fn deposit(instance: Instance, credit_of: &Credit, to_suspense: bool) -> NewTransfer {
-    let Credit { seq, account, ledger, amount, .. } = *credit_of;
+    let Credit { account, ledger, amount, .. } = *credit_of;
     let (credit, code) = if to_suspense {
         (AccountId::chart(ledger, SUSPENSE.number), TransferCode::DepositToSuspense)
     } else {
         (account, TransferCode::Deposit)
     };
     NewTransfer {
-        id: TransferId::chain_event(instance, Kind::Deposit, seq),
+        id: credit_of.id(instance),
         debit: AccountId::vault_chart(ledger, instance, VAULT.number),
         credit,
         amount,
@@ -106,7 +123,7 @@ pub fn deposit(instance: Instance, credit_of: &Credit, to_suspense: bool) -> New
 pub fn reservation(instance: Instance, withdrawal: &Withdrawal) -> [NewTransfer; 2] {
     let ids = WithdrawalIds::of(instance, withdrawal.seq);
     let request = &withdrawal.request;
-    let id = request.id.as_slice();
+    let data = UserData::withdrawal(request.id, request.deadline);
     let main = NewTransfer {
         id: ids.main,
         debit: AccountId::person(PersonClass::Funds, request.ledger, request.owner),
@@ -116,9 +133,9 @@ pub fn reservation(instance: Instance, withdrawal: &Withdrawal) -> [NewTransfer;
         code: TransferCode::Withdrawal,
         phase: Phase::Pending,
         linked: false,
-        user_data_128: be_u128(id.get(16..).unwrap_or_default()),
-        user_data_64: request.deadline.0,
-        user_data_32: be_u32(id.get(14..16).unwrap_or_default()),
+        user_data_128: data.of_128,
+        user_data_64: data.of_64,
+        user_data_32: data.of_32,
     };
     let gate = NewTransfer {
         id: ids.gate,
@@ -261,7 +278,8 @@ pub const fn read_reservation(gate: TransferResult, main: TransferResult) -> Res
 }
 
 /// What a lookup of a withdrawal's pending and resolving id shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// No pending.
     Absent,
@@ -273,6 +291,20 @@ pub enum Standing {
     Voided,
     /// The pending or its end is not what was asked for.
     Contradiction,
+}
+
+impl Standing {
+    /// For sentences.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Open => "reserved",
+            Self::Posted => "posted",
+            Self::Voided => "voided",
+            Self::Contradiction => "otherwise than asked for",
+        }
+    }
 }
 
 /// Reads a lookup of `[main, resolve]`, against what the reservation must look like if it is known.
@@ -287,7 +319,9 @@ pub fn read_standing(
     };
     let equal = main.phase == FoundPhase::Pending
         && expected.is_none_or(|e| {
-            main.amount == e.amount && main.debit == e.debit && main.credit == e.credit
+            let stands_for = |d128, d64| (d128, d64) == (e.user_data_128, e.user_data_64);
+            (main.amount, main.debit, main.credit) == (e.amount, e.debit, e.credit)
+                && stands_for(main.user_data_128, main.user_data_64)
         });
     match resolve.map(|r| r.phase) {
         _ if !equal => Standing::Contradiction,

@@ -2,12 +2,13 @@
 
 use crate::{
     asset::{LedgerId, Listing},
-    block::{BlockNumber, Seq, UnixSeconds},
+    block::{BlockNumber, Millis, Seq, UnixSeconds},
     bridge::Bridge,
     checkpoint::Cursor,
     endpoint::{EndpointId, EndpointStatus, Reason},
     halt::Evidence,
     obstacle::Obstacle,
+    reserves::TokenReserves,
     withdrawal::Withdrawal,
 };
 use alloy_primitives::{Address, B256};
@@ -49,6 +50,10 @@ pub struct Summary {
     pub listings: Vec<Listing>,
     /// Ledgers that stopped.
     pub blocked_ledgers: Vec<LedgerId>,
+    /// Where the proof of each token's reserves stands.
+    pub reserves: Vec<TokenReserves>,
+    /// True while the history is held against the ledger; nothing is signed before that is done.
+    pub is_comparing: bool,
     /// What is being read again because it did not fit.
     pub rereading: Vec<Rereading>,
     /// How each endpoint stands; people see it with its address.
@@ -56,6 +61,8 @@ pub struct Summary {
     pub endpoints: Vec<EndpointStatus>,
     /// Why the bridge halted.
     pub halted: Option<Evidence>,
+    /// When it halted, milliseconds since 1970.
+    pub halted_since: Option<Millis>,
 }
 
 /// The submitter's account.
@@ -125,9 +132,12 @@ impl Bridge {
             }),
             listings: self.listings.values().copied().collect(),
             blocked_ledgers: self.blocked.keys().copied().collect(),
+            reserves: self.shown_reserves(),
+            is_comparing: self.is_comparing(),
+            halted: self.halted(),
+            halted_since: self.halted.map(|m| m.since),
             rereading: self.view.rereading(),
             endpoints: self.view.endpoints(),
-            halted: self.halted,
         }
     }
 
@@ -139,8 +149,8 @@ impl Bridge {
 
     /// Why the bridge halted, if it did.
     #[must_use]
-    pub const fn halted(&self) -> Option<Evidence> {
-        self.halted
+    pub fn halted(&self) -> Option<Evidence> {
+        self.halted.map(|m| m.evidence)
     }
 
     /// An open withdrawal by its id.

@@ -38,6 +38,8 @@ pub struct NewTransfer {
 pub enum Phase {
     /// Single-phase.
     Direct,
+    /// Single-phase, of what the debit account can spend: at most the amount.
+    Balancing,
     /// Reserves, without timeout.
     Pending,
     /// Posts the named pending.
@@ -49,14 +51,42 @@ pub enum Phase {
 /// Why money moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransferCode {
+    /// A line of an obligation intent.
+    Obligation,
     /// A final deposit.
     Deposit,
     /// A final deposit whose owner's account id is taken.
     DepositToSuspense,
+    /// A deposit shown before it is final.
+    Provisional,
     /// A withdrawal requested on chain.
     Withdrawal,
+    /// A withdrawal by a signed intent.
+    Gasless,
     /// The amount-0 leg on the owner's gate.
     Gate,
+    /// The fee of a withdrawal.
+    Fee,
+    /// An intent's leg on the daily limit.
+    DailyLimit,
+    /// An intent's leg on the monthly limit.
+    MonthlyLimit,
+    /// A line's leg on the SKU's limit.
+    SkuLimit,
+    /// What a limit account holds at most is changed.
+    LimitFunding,
+    /// An agent fulfilled a line.
+    Honored,
+    /// Operators put in cash.
+    CashFunding,
+    /// An approved forward transfer that mends something.
+    Correction,
+    /// A supersede record, or a credit debited back under one.
+    DebitedBack,
+    /// What the operator has to make good.
+    Loss,
+    /// An account closed.
+    Closure,
 }
 
 impl TransferCode {
@@ -64,10 +94,24 @@ impl TransferCode {
     #[must_use]
     pub const fn number(self) -> u16 {
         match self {
+            Self::Obligation => 1,
             Self::Deposit => 10,
             Self::DepositToSuspense => 11,
+            Self::Provisional => 12,
             Self::Withdrawal => 20,
+            Self::Gasless => 21,
             Self::Gate => 22,
+            Self::Fee => 23,
+            Self::DailyLimit => 30,
+            Self::MonthlyLimit => 31,
+            Self::SkuLimit => 32,
+            Self::LimitFunding => 33,
+            Self::Honored => 40,
+            Self::CashFunding => 41,
+            Self::Correction => 50,
+            Self::DebitedBack => 51,
+            Self::Loss => 52,
+            Self::Closure => 60,
         }
     }
 }
@@ -85,6 +129,12 @@ pub struct FoundTransfer {
     pub amount: LedgerAmount,
     /// What it is.
     pub phase: FoundPhase,
+    /// Why (`docs/encoding.md`, section 5).
+    pub code: u16,
+    /// What it stands for.
+    pub user_data_128: u128,
+    /// See `user_data_128`.
+    pub user_data_64: u64,
     /// When the ledger executed it, nanoseconds since 1970.
     pub timestamp_ns: u64,
 }

@@ -24,6 +24,9 @@ pub struct Withdrawal {
     pub queued: bool,
     /// How it ended on chain, once final.
     pub outcome: Option<Outcome>,
+    /// Number of the event that ended it; `None` where its deadline did.
+    #[serde(default)]
+    pub ended_by: Option<Seq>,
     /// Signatures of the payout signers, once given; over payment or refusal, never both.
     pub authorization: Option<Authorization>,
     /// Where the work on it stands. Not persisted: what was under way is asked for again.
@@ -62,6 +65,8 @@ pub enum RefusalReason {
     AddressMismatch,
     /// The vault account does not hold as much.
     VaultShort,
+    /// Its number belongs to a history that an operator's record superseded.
+    Superseded,
 }
 
 impl RefusalReason {
@@ -73,6 +78,8 @@ impl RefusalReason {
             Self::AccountFrozen => 2,
             Self::AddressMismatch => 3,
             Self::VaultShort => 4,
+            // For the contract: refused by the operator.
+            Self::Superseded => 6,
         }
     }
 
@@ -84,6 +91,7 @@ impl RefusalReason {
             Self::AccountFrozen => "the account is frozen; ask the operator why",
             Self::AddressMismatch => "the account belongs to another address; ask the operator",
             Self::VaultShort => "the vault's ledger account does not hold the amount",
+            Self::Superseded => "the chain was reorganised under it; please ask again",
         }
     }
 }
@@ -157,6 +165,7 @@ impl Withdrawal {
             reservation: Reservation::Unknown,
             queued: false,
             outcome: None,
+            ended_by: None,
             authorization: None,
             work: Work::Ledger,
             obstacle: None,

@@ -8,10 +8,10 @@ use crate::{
     engine::{self, Engine, Handles},
     exit::Failure,
     identity::{self, Vault},
-    ledger::{self, client::Ledger},
+    ledger::{self, client::Ledger, records},
     metrics::Metrics,
     payouts::{self, Payouts, keys},
-    store::{SledStore, StoreError},
+    store::{self, Opened},
 };
 use alloy::primitives::{Address, B256};
 use bridge_core::{
@@ -20,7 +20,9 @@ use bridge_core::{
     checkpoint::Persisted,
     endpoint::EndpointsConfig,
     id::{AccountId, Identity},
+    reserves::ReservesConfig,
     submitter::SubmitterConfig,
+    supersede::Supersede,
 };
 use std::{future::IntoFuture, sync::Arc};
 use tokio::{
@@ -43,13 +45,15 @@ const CHECKPOINT_INTERVAL_MS: u64 = 500;
 const WORK_BACKOFF_MS: u64 = 2_000;
 const WORK_BACKOFF_LONGEST_MS: u64 = 300_000;
 
+/// Final blocks for which another daemon with a quicker node may be ahead of this one.
+const EARLY_BLOCKS_MAX: u64 = 64;
+
 /// Runs the daemon until it is told to stop.
 ///
 /// # Errors
 /// Whatever ends it, with its exit code.
 pub async fn run(config: Config) -> Result<(), Failure> {
-    let store = SledStore::open(&config.store).map_err(store_failure)?;
-    let persisted = store.load().map_err(store_failure)?;
+    let Opened { store, persisted, quarantined } = store::open(&config.store)?;
     let nodes = Nodes::new(&config.chain)
         .map_err(|e| Failure::configuration(format!("chain.rpc_url: {e}")))?;
     let listener = TcpListener::bind(config.listen).await.map_err(|e| {
@@ -64,9 +68,11 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let ledger = Ledger::new(&config.ledger, metrics.clone())
         .map_err(|e| Failure::configuration(format!("ledger.addresses: {e}")))?;
     let ledger = Arc::new(ledger);
-    identity::claim_ledger(&ledger, &vault, &config).await?;
-    let address = payouts.as_ref().map(|p| p.submitter.address());
-    let bridge = build_core(&config, &vault, address, persisted)?;
+    let is_new = identity::claim_ledger(&ledger, &vault, &config).await?;
+    let superseded = records::read(&ledger, vault.instance).await?;
+    let submitter = payouts.as_ref().map(|p| p.submitter.address());
+    let known = Known { is_new, superseded, submitter };
+    let bridge = build_core(&config, &vault, persisted, known)?;
     let (engine, handles) = Engine::new(bridge, store, metrics.clone());
     let sources = Sources {
         nodes: nodes.clone(),
@@ -76,6 +82,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         metrics: metrics.clone(),
         chain: Arc::new(config.chain.clone()),
         instance: vault.instance,
+        quarantined: quarantined.map(Arc::new),
     };
     let parts = Parts { config, vault, nodes, payouts, ledger, metrics };
     supervise(engine, handles, parts, listener, sources).await
@@ -144,11 +151,18 @@ async fn supervise(
     }
 }
 
+/// What keys and ledger say before the core starts.
+struct Known {
+    is_new: bool,
+    superseded: Vec<Supersede>,
+    submitter: Option<Address>,
+}
+
 fn build_core(
     config: &Config,
     vault: &Vault,
-    address: Option<Address>,
     persisted: Persisted,
+    known: Known,
 ) -> Result<Bridge, Failure> {
     let core = CoreConfig {
         identity: vault.identity,
@@ -158,7 +172,15 @@ fn build_core(
         suspicions_max: config.chain.suspicions_max,
         endpoints: endpoints(&config.chain),
         batch_max: config.ledger.batch_max,
-        submitter: config.payouts.as_ref().zip(address).map(submitter),
+        submitter: config.payouts.as_ref().zip(known.submitter).map(submitter),
+        reserves: Some(ReservesConfig {
+            interval_ms: config.reserves.interval_ms,
+            breaks_max: config.reserves.breaks_max,
+            early_blocks_max: EARLY_BLOCKS_MAX,
+        }),
+        is_new: known.is_new,
+        superseded: known.superseded,
+        pauser: config.payouts.as_ref().is_some_and(|p| p.pauser.is_some()),
         ..core_defaults()
     };
     Bridge::new(core, persisted)
@@ -211,6 +233,10 @@ pub fn core_defaults() -> CoreConfig {
         work_backoff_ms: WORK_BACKOFF_MS,
         work_backoff_longest_ms: WORK_BACKOFF_LONGEST_MS,
         submitter: None,
+        reserves: None,
+        is_new: false,
+        superseded: Vec::new(),
+        pauser: false,
     }
 }
 
@@ -219,10 +245,13 @@ fn open_payouts(config: &Config, vault: &Vault, nodes: &Nodes) -> Result<Option<
     let chain_id = vault.identity.chain_id;
     let signer = keys::open("signer", &payouts.signer, chain_id)?;
     let submitter = keys::open("submitter", &payouts.submitter, chain_id)?;
+    let open = |keystore| keys::open("pauser", keystore, chain_id);
+    let pauser = payouts.pauser.as_ref().map(open).transpose()?;
     info!(signer = %signer.address(), submitter = %submitter.address(), "payout keys opened");
     Ok(Some(Payouts {
         signer,
         submitter,
+        pauser,
         chain_id,
         vault: vault.identity.vault,
         gas_limit: payouts.gas_limit,
@@ -233,10 +262,6 @@ fn open_payouts(config: &Config, vault: &Vault, nodes: &Nodes) -> Result<Option<
 /// The instance's registry entry: it always exists, so its lookup proves an answer.
 fn sentinel(vault: &Vault) -> AccountId {
     bridge_core::account::NewAccount::instance_registry(vault.identity.key(), vault.instance).id
-}
-
-fn store_failure(error: StoreError) -> Failure {
-    Failure::configuration(error.to_string())
 }
 
 async fn stop_signal() {

@@ -159,7 +159,7 @@ impl Engine {
         };
         self.driver.step(event, now(), &mut ports).map_err(|e| {
             Failure::transient(format!(
-                "the store cannot be written: {e}; free space or mend the disk, then start again \
+                "the store cannot be written any more: {e}; mend the disk, then start again \
                  (nothing is lost: the ledger and the chain hold everything)"
             ))
         })?;
@@ -257,6 +257,13 @@ fn tell(notice: &Notice) {
         }
         Notice::LedgerBlocked { ledger } => {
             error!(%ledger, "this ledger cannot be served and waits; mend the cause and restart");
+        }
+        Notice::ReservesBroken(broken) => {
+            error!(%broken, "RESERVES: nothing is signed for this token until they add up again");
+        }
+        Notice::ReservesMended { ledger } => info!(%ledger, "reserves add up again"),
+        Notice::Rereading(evidence) => {
+            error!(%evidence, "REORG PAST FINALITY: the whole history is read again");
         }
         Notice::EndpointSetAside { endpoint, reason } => {
             warn!(%endpoint, %reason, "an endpoint is set aside");

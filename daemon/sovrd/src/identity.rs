@@ -141,12 +141,17 @@ async fn check_deploy_block(node: &Node, chain: &config::Chain) -> Result<(), Fa
     )))
 }
 
-/// Creates what must exist in the ledger before anything else, and claims the instance number.
+/// Creates what must exist in the ledger before anything else, and claims the instance number. True
+/// if nobody had claimed it: then the ledger cannot hold anything of this vault yet.
 ///
 /// # Errors
 /// Transient if no replica can be reached, configuration if they answer to another cluster or the
 /// ledger belongs to somebody else.
-pub async fn claim_ledger(ledger: &Ledger, vault: &Vault, config: &Config) -> Result<(), Failure> {
+pub async fn claim_ledger(
+    ledger: &Ledger,
+    vault: &Vault,
+    config: &Config,
+) -> Result<bool, Failure> {
     let accounts = account::foundation(&vault.identity, vault.instance, config.ledger.clearing);
     let deadline = Instant::now() + Duration::from_millis(config.ledger.start_timeout_ms);
     let failures = loop {
@@ -156,6 +161,7 @@ pub async fn claim_ledger(ledger: &Ledger, vault: &Vault, config: &Config) -> Re
             Err(error) => warn!(%error, "the ledger does not answer yet"),
         }
     };
+    let is_new = !failures.contains_key(&0);
     for (index, result) in failures {
         let Some(account) = accounts.get(index) else { continue };
         let fine = matches!(result, AccountResult::Exists);
@@ -174,7 +180,7 @@ pub async fn claim_ledger(ledger: &Ledger, vault: &Vault, config: &Config) -> Re
             )));
         }
     }
-    Ok(())
+    Ok(is_new)
 }
 
 /// A cluster that connects and never answers is another cluster; one that does not connect is away.

@@ -1,11 +1,17 @@
 //! Prometheus metrics. Label values are few and fixed.
 
-use bridge_core::{command::Notice, obstacle::Obstacle, status::Summary};
+use bridge_core::{
+    command::Notice,
+    obstacle::Obstacle,
+    reserves::{Proof, TokenReserves},
+    status::Summary,
+};
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    encoding::{EncodeLabelSet, EncodeMetric, text::encode},
+    metrics::{TypedMetric, counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Metric, Registry},
 };
+use std::sync::atomic::AtomicU64;
 
 /// All metrics of the daemon.
 #[derive(Debug)]
@@ -23,6 +29,9 @@ pub struct Metrics {
     submitter_low: Gauge,
     payouts_paused: Gauge,
     suspicions: Counter,
+    reserves_breaks: Counter,
+    rereadings: Counter,
+    deposits_reincluded: Counter,
     ledger_unknown: Counter,
     ledger_rebuilt: Counter,
     ledger_latency: Histogram,
@@ -38,10 +47,66 @@ pub struct Metrics {
     blocked_ledgers: Gauge,
     up_to_date: Gauge,
     halted: Gauge,
+    comparing: Gauge,
+    reserves: ReservesGauges,
     rereading: Gauge,
     endpoint_set_aside: Family<Endpoint, Gauge>,
     endpoint_final_block: Family<Endpoint, Gauge>,
     endpoint_faults: Family<Endpoint, Gauge>,
+}
+
+type ByLedger<M> = Family<[(&'static str, String); 1], M>;
+
+/// One value for each listed token, under its ledger's number: only a vault's admin adds labels.
+#[derive(Debug)]
+struct ReservesGauges {
+    proved: ByLedger<Gauge>,
+    breaks: ByLedger<Gauge>,
+    block: ByLedger<Gauge>,
+    accounted: ByLedger<Gauge<f64, AtomicU64>>,
+    explained: ByLedger<Gauge<f64, AtomicU64>>,
+    balance: ByLedger<Gauge<f64, AtomicU64>>,
+    claimable: ByLedger<Gauge<f64, AtomicU64>>,
+}
+
+impl ReservesGauges {
+    fn register(r: &mut Registry) -> Self {
+        Self {
+            proved: by_ledger(r, "reserves_proved", "1 while a token adds up and is signed for"),
+            breaks: by_ledger(r, "reserves_broken_blocks", "Blocks at which it did not add up"),
+            block: by_ledger(r, "reserves_block", "Final block that was judged last"),
+            accounted: by_ledger(r, "reserves_accounted", "The vault counts on, token units"),
+            explained: by_ledger(r, "reserves_explained", "The ledger explains, token units"),
+            balance: by_ledger(r, "reserves_balance", "The vault has, token units"),
+            claimable: by_ledger(r, "reserves_claimable", "Left to be claimed, token units"),
+        }
+    }
+
+    fn observe(&self, tokens: &[TokenReserves]) {
+        for token in tokens {
+            let label = [("ledger", token.ledger.to_string())];
+            let proved = i64::from(token.proof == Proof::Proved);
+            self.proved.get_or_create(&label).set(proved);
+            self.breaks.get_or_create(&label).set(token.breaks.into());
+            let block = token.block.unwrap_or_default().0;
+            self.block.get_or_create(&label).set(i64::try_from(block).unwrap_or(i64::MAX));
+            let holdings = &token.holdings;
+            for (family, amount) in [
+                (&self.accounted, holdings.accounted),
+                (&self.explained, token.explained.unwrap_or_default()),
+                (&self.balance, holdings.balance),
+                (&self.claimable, holdings.claimable),
+            ] {
+                family.get_or_create(&label).set(approximate(amount.0));
+            }
+        }
+    }
+}
+
+/// For graphs; the exact number is in `/v1/reserves`.
+#[expect(clippy::cast_precision_loss, reason = "for graphs")]
+fn approximate(amount: u128) -> f64 {
+    amount as f64
 }
 
 /// The label of an endpoint: its place in the configuration.
@@ -92,6 +157,9 @@ impl Metrics {
             submitter_low: gauge(r, "submitter_low", "1 while the gas money runs low"),
             payouts_paused: gauge(r, "payouts_paused", "1 while the vault pays nothing"),
             suspicions: counter(r, "suspicions", "Answers of the node that did not fit"),
+            reserves_breaks: counter(r, "reserves_breaks", "Tokens that ceased to add up"),
+            rereadings: counter(r, "rereadings", "Reorgs past finality"),
+            deposits_reincluded: counter(r, "deposits_reincluded", "Posted, then elsewhere"),
             ledger_unknown: counter(r, "ledger_unknown", "Ledger requests without an answer"),
             ledger_rebuilt: counter(r, "ledger_rebuilt", "Ledger clients built anew"),
             ledger_latency: histogram(
@@ -112,6 +180,8 @@ impl Metrics {
             blocked_ledgers: gauge(r, "blocked_ledgers", "Ledgers that cannot be served"),
             up_to_date: gauge(r, "up_to_date", "1 if everything final is in the ledger"),
             halted: gauge(r, "halted", "1 after a contradiction"),
+            comparing: gauge(r, "comparing", "1 while history is held against the ledger"),
+            reserves: ReservesGauges::register(r),
             rereading: gauge(r, "rereading", "Reads in vain of what is being read again"),
             endpoint_set_aside: family(r, "endpoint_set_aside", "1 while it is set aside"),
             endpoint_final_block: family(r, "endpoint_final_block", "Its newest final block"),
@@ -147,6 +217,8 @@ impl Metrics {
         }
         set(&self.payouts_paused, u64::from(summary.payouts_paused_until.is_some()));
         set(&self.halted, u64::from(summary.halted.is_some()));
+        set(&self.comparing, u64::from(summary.is_comparing));
+        self.reserves.observe(&summary.reserves);
         let attempts = summary.rereading.iter().map(|r| r.attempt).max();
         set(&self.rereading, u64::from(attempts.unwrap_or_default()));
         for one in &summary.endpoints {
@@ -187,8 +259,17 @@ impl Metrics {
             Notice::Suspect(_) => {
                 self.suspicions.inc();
             }
-            Notice::DepositReincluded { .. }
-            | Notice::LedgerBlocked { .. }
+            Notice::ReservesBroken(_) => {
+                self.reserves_breaks.inc();
+            }
+            Notice::Rereading(_) => {
+                self.rereadings.inc();
+            }
+            Notice::DepositReincluded { .. } => {
+                self.deposits_reincluded.inc();
+            }
+            Notice::LedgerBlocked { .. }
+            | Notice::ReservesMended { .. }
             | Notice::SubmitterChanged { .. }
             | Notice::SubmitterLow { .. }
             | Notice::SubmitterFilled { .. }
@@ -227,6 +308,15 @@ impl Metrics {
 
 fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter {
     let metric = Counter::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn by_ledger<M>(registry: &mut Registry, name: &str, help: &str) -> ByLedger<M>
+where
+    M: Default + Clone + std::fmt::Debug + EncodeMetric + TypedMetric + Send + Sync + 'static,
+{
+    let metric = ByLedger::<M>::default();
     registry.register(name, help, metric.clone());
     metric
 }

@@ -123,7 +123,7 @@ async fn tell(story: Arc<Story>, mut orders: mpsc::Receiver<ChainCommand>, inbox
             ChainCommand::FetchRange(request) => {
                 inbox.send(Event::Range(story.range(request))).await;
             }
-            ChainCommand::ReadState { .. } => {}
+            ChainCommand::ReadState { .. } | ChainCommand::ReadHoldings { .. } => {}
         }
     }
 }

@@ -21,6 +21,7 @@ pub struct DaemonConfig {
     pub chain: Chain,
     pub ledger: Ledger,
     pub store: Store,
+    pub reserves: Reserves,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payouts: Option<Payouts>,
     pub api: Api,
@@ -72,6 +73,14 @@ pub struct Store {
     pub path: PathBuf,
 }
 
+/// `[reserves]`
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Reserves {
+    pub interval_ms: u64,
+    pub breaks_max: u32,
+}
+
 /// `[payouts]`
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs)]
@@ -80,6 +89,10 @@ pub struct Payouts {
     pub signer_password_file: PathBuf,
     pub submitter_keystore: PathBuf,
     pub submitter_password_file: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pauser_keystore: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pauser_password_file: Option<PathBuf>,
 }
 
 /// `[api]`
@@ -150,6 +163,7 @@ impl DaemonConfig {
                 reply_timeout_ms: 10_000,
             },
             store: Store { path: folder.join("store") },
+            reserves: Reserves { interval_ms: 200, breaks_max: 3 },
             payouts: Some(payouts),
             api: Api { listen: format!("127.0.0.1:{}", parts.api_port) },
             log: Log { format: "human".into() },
@@ -190,6 +204,8 @@ fn keystores(folder: &Path) -> Result<Payouts> {
         signer_keystore: store(Role::PayoutSigner)?,
         signer_password_file: password.clone(),
         submitter_keystore: store(Role::Submitter)?,
-        submitter_password_file: password,
+        submitter_password_file: password.clone(),
+        pauser_keystore: Some(store(Role::Pauser)?),
+        pauser_password_file: Some(password),
     })
 }

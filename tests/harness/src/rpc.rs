@@ -110,6 +110,23 @@ impl Rpc {
         self.call("anvil_reorg", &json!([depth, transactions])).map(drop)
     }
 
+    /// Remembers the chain as it is now (Anvil and Hardhat).
+    ///
+    /// # Errors
+    /// As for [`Rpc::call`].
+    pub fn snapshot(&self) -> Result<Value> {
+        self.call("evm_snapshot", &json!([]))
+    }
+
+    /// Goes back to a snapshot: what came after it is gone.
+    ///
+    /// # Errors
+    /// As for [`Rpc::call`], or when there is no such snapshot.
+    pub fn revert(&self, snapshot: &Value) -> Result<()> {
+        let done = self.call("evm_revert", &json!([snapshot]))?;
+        if done == json!(true) { Ok(()) } else { bail!("there is no snapshot {snapshot}") }
+    }
+
     /// Moves the node's clock forward; it shows in the next block (Anvil and Hardhat).
     ///
     /// # Errors

@@ -184,6 +184,16 @@ impl Vault {
         Ok(IVault::stateOfCall::abi_decode_returns(&answer)?)
     }
 
+    /// Whether payouts are paused in the newest block.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub fn payouts_paused(&self) -> Result<bool> {
+        let answer = self.call(self.address, IVault::payoutsPausedUntilCall {}.abi_encode())?;
+        let until = IVault::payoutsPausedUntilCall::abi_decode_returns(&answer)?;
+        Ok(self.chain_time()? < until)
+    }
+
     /// What an address holds of a token outside the vault.
     ///
     /// # Errors

@@ -56,6 +56,12 @@ named! {
         Restarted = "restart",
         /// A ledger that cannot be served stopped.
         Blocked = "ledger blocked",
+        /// A token's reserves ceased to add up.
+        ReservesBroken = "reserves broken",
+        /// They add up again.
+        ReservesMended = "reserves mended",
+        /// A final block was replaced: the history was read again.
+        Reread = "history reread",
         /// An endpoint was set aside.
         SetAside = "endpoint set aside",
         /// An endpoint came back.
@@ -98,7 +104,16 @@ impl Coverage {
 
     /// Cells that must not stay empty. A halt needs a contradiction, and little happens after one.
     fn counts(transition: Transition, fault: Fault) -> bool {
-        (transition == Transition::Halted) == (fault == Fault::Contradiction)
+        let after = [
+            Transition::Halted,
+            Transition::Reread,
+            Transition::ReservesBroken,
+            Transition::ReservesMended,
+        ];
+        match fault {
+            Fault::Contradiction => matches!(transition, Transition::Halted | Transition::Reread),
+            _ => !after.contains(&transition),
+        }
     }
 
     /// The cells that stayed empty.

@@ -39,6 +39,8 @@ pub struct Daemon {
     pub lies: u32,
     /// True once it was seen halted.
     pub halted: bool,
+    /// How often it asked for payouts to be paused on chain.
+    pub pauses: u32,
     /// True if this disk holds a halt that must survive restarts.
     pub must_stay_halted: bool,
 }
@@ -108,6 +110,7 @@ impl Daemon {
             refused: BTreeSet::new(),
             lies: 0,
             halted: false,
+            pauses: 0,
             must_stay_halted: false,
         }
     }

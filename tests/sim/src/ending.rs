@@ -24,7 +24,7 @@ impl World<'_> {
                 continue;
             }
             let position = self.position(token);
-            if !position.is_solvent() {
+            if !position.is_solvent(TokenAmount(self.truth.state.accounted[token])) {
                 let detail = format!("{position:?}");
                 self.violate("solvency: the vault accounts for what the ledger owes", detail);
             }
@@ -50,12 +50,13 @@ impl World<'_> {
             .map(|s| unposted(s.seq, s.request.amount.0, Kind::Resolve))
             .sum();
         Position {
-            accounted: TokenAmount(self.truth.state.accounted[token]),
             divisor: listing.divisor,
             vault_debits: LedgerAmount(debits),
             vault_credits: LedgerAmount(credits),
             unposted_deposits: LedgerAmount(deposits),
             unposted_payouts: LedgerAmount(payouts),
+            early_deposits: LedgerAmount(0),
+            early_payouts: LedgerAmount(0),
         }
     }
 

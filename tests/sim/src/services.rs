@@ -2,7 +2,7 @@
 
 use crate::{
     fault::Fault,
-    ledger::translate,
+    ledger::{survey, translate},
     rng::hash,
     world::{Action, Flight, World},
 };
@@ -11,6 +11,7 @@ use bridge_core::{
     command::{ChainCommand, LedgerCommand, RangeRequest, RequestId},
     endpoint::ReadFault,
     event::{Event, Head, LedgerEvent, Range},
+    vault_event::VaultLog,
 };
 
 /// Why reads fail.
@@ -27,9 +28,9 @@ const REPLY_TIMEOUT_MS: u64 = 250;
 impl World<'_> {
     pub(crate) fn ask_node(&mut self, d: usize, command: ChainCommand) {
         let endpoint = match command {
-            ChainCommand::Poll { endpoint, .. } | ChainCommand::ReadState { endpoint, .. } => {
-                endpoint
-            }
+            ChainCommand::Poll { endpoint, .. }
+            | ChainCommand::ReadState { endpoint, .. }
+            | ChainCommand::ReadHoldings { endpoint, .. } => endpoint,
             ChainCommand::FetchRange(request) => request.endpoint,
         };
         let e = usize::from(endpoint.0);
@@ -57,6 +58,13 @@ impl World<'_> {
                     state.filter(|_| !failed)
                 };
                 Event::State { endpoint, seq, block: block.number, state }
+            }
+            ChainCommand::ReadHoldings { block, tokens, .. } => {
+                let node = &self.endpoints[e];
+                let rng = &mut self.chances.chain;
+                let readings = node.holdings(&self.chain, rng, block, &tokens);
+                let readings = if failed { Vec::new() } else { readings };
+                Event::Holdings { endpoint, block, readings }
             }
         };
         self.answer(d, 40, event);
@@ -144,7 +152,13 @@ impl World<'_> {
                 0 => drop(range.headers.get_mut(&end).map(|h| h.block.hash = junk)),
                 1 => drop(range.headers.get_mut(&end).map(|h| h.parent = junk)),
                 2 => drop(range.headers.remove(&end)),
-                3 => drop(range.logs.last_mut().map(|l| l.block.hash = junk)),
+                3 => {
+                    // Of other blocks nobody was asked for a header to hold the log against.
+                    let known = |l: &&mut VaultLog| range.headers.contains_key(&l.block.number);
+                    if let Some(log) = range.logs.iter_mut().rfind(known) {
+                        log.block.hash = junk;
+                    }
+                }
                 4 => drop(range.logs.first_mut().map(|l| l.emitter = vault_of(junk.as_slice()))),
                 _ => drop(range.logs.first().copied().map(|l| range.logs.push(l))),
             }
@@ -208,6 +222,7 @@ impl World<'_> {
             LedgerCommand::CreateAccounts { accounts, .. } => accounts.len(),
             LedgerCommand::CreateTransfers { transfers, .. } => transfers.len(),
             LedgerCommand::LookupTransfers { ids, .. } => ids.len(),
+            LedgerCommand::Survey { .. } => 0,
         };
         if events > self.ledger_limit {
             self.happened(Fault::BatchLimit);
@@ -232,6 +247,12 @@ impl World<'_> {
                 let found = ids.iter().filter_map(|id| self.ledger.transfer(id.0));
                 let transfers = found.map(translate::found).collect();
                 LedgerEvent::Found { request: *request, transfers }
+            }
+            LedgerCommand::Survey { request, vaults } => {
+                let moves = self.chances.fault.per_mille(200);
+                let one = |v| survey::read(&self.ledger, v, moves);
+                let readings = vaults.iter().copied().filter_map(one).collect();
+                LedgerEvent::Surveyed { request: *request, readings }
             }
         }
     }
@@ -267,7 +288,8 @@ fn request_of(command: &LedgerCommand) -> RequestId {
     match command {
         LedgerCommand::CreateAccounts { request, .. }
         | LedgerCommand::CreateTransfers { request, .. }
-        | LedgerCommand::LookupTransfers { request, .. } => *request,
+        | LedgerCommand::LookupTransfers { request, .. }
+        | LedgerCommand::Survey { request, .. } => *request,
     }
 }
 

@@ -17,6 +17,7 @@ use bridge_core::{
     eip712::Domain,
     endpoint::EndpointsConfig,
     id::{Identity, Instance},
+    reserves::ReservesConfig,
     submitter::SubmitterConfig,
 };
 
@@ -69,7 +70,8 @@ pub(crate) fn config(rng: &mut Rng, chain: &Chain) -> (Config, Instance) {
         deploy_block_hash: hash(3, 4),
     };
     let instance = identity.key().instance();
-    let (count, quorum) = *rng.pick(&[(1, 1), (1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 2)]);
+    let (count, quorum) =
+        *rng.pick(&[(1, 1), (1, 1), (1, 1), (1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 2)]);
     let endpoints =
         EndpointsConfig { count, quorum, lag_max_ms: 1_500, set_aside_longest_ms: 2_000 };
     let config = Config {
@@ -95,6 +97,14 @@ pub(crate) fn config(rng: &mut Rng, chain: &Chain) -> (Config, Instance) {
             rebroadcast_ms: 600,
             replace_ms: 1_500,
         }),
+        reserves: Some(ReservesConfig {
+            interval_ms: *rng.pick(&[100, 400, 1_500]),
+            breaks_max: 2,
+            early_blocks_max: 40,
+        }),
+        is_new: false,
+        superseded: Vec::new(),
+        pauser: true,
     };
     (config, instance.unwrap_or_else(|| unreachable!("one key in 2^32 has no instance")))
 }

@@ -146,7 +146,18 @@ impl World<'_> {
             Command::Payout(PayoutCommand::Broadcast { nonce, raw }) => {
                 self.broadcast(d, nonce, &raw);
             }
+            Command::Payout(PayoutCommand::Pause) => self.on_pause(d),
         }
+    }
+
+    /// Only a bridge whose halt is on disk pauses payouts on chain.
+    fn on_pause(&mut self, d: usize) {
+        let durable = self.daemons[d].disk.borrow().clone().load();
+        if durable.is_ok_and(|p| p.halt.is_none()) {
+            let detail = format!("daemon {d} pauses payouts without a durable halt");
+            self.violate("halting: durable before anything follows from it", detail);
+        }
+        self.daemons[d].pauses += 1;
     }
 
     /// An event for the process as it is now, soon.
@@ -260,6 +271,15 @@ impl World<'_> {
                     self.violate("blocking: only a ledger that cannot be served stops", detail);
                 }
             }
+            Notice::ReservesBroken(broken) => {
+                self.moved(Transition::ReservesBroken);
+                if self.phase != Phase::Halting {
+                    let detail = format!("daemon {d}: {broken}");
+                    self.violate("reserves: no false alarm", detail);
+                }
+            }
+            Notice::ReservesMended { .. } => self.moved(Transition::ReservesMended),
+            Notice::Rereading(_) => self.moved(Transition::Reread),
             Notice::Halted(evidence) => {
                 self.moved(Transition::Halted);
                 self.daemons[d].halted = true;

@@ -11,9 +11,11 @@ use crate::{
 use bridge_core::{
     account::{GATE_OPERATOR, NewAccount},
     asset::LedgerId,
-    id::AccountId,
+    block::Seq,
+    id::{AccountId, Kind, TransferId},
+    vault_event::{VaultEvent, VaultLog},
 };
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 impl World<'_> {
     pub(crate) fn on_mine(&mut self) {
@@ -60,7 +62,7 @@ impl World<'_> {
 
     fn sync_nodes(&mut self) {
         for e in 0..self.endpoints.len() {
-            let lags = [self.roll(Fault::Lag, 350), self.roll(Fault::TwoNodes, 500)];
+            let lags = [self.roll(Fault::Lag, 350), self.roll(Fault::TwoNodes, 800)];
             for (branch, lags) in self.endpoints[e].branches.iter_mut().zip(lags) {
                 if !lags {
                     *branch = Rc::clone(&self.chain.main);
@@ -219,34 +221,50 @@ impl World<'_> {
         if lowest_stored <= 5 || fresh {
             return;
         }
+        let booked = |log: &VaultLog| {
+            log.block.number.0 >= lowest_stored && self.entries_of(log.seq).next().is_some()
+        };
+        if !self.truth.events.iter().any(booked) {
+            return;
+        }
         self.happened(Fault::Contradiction);
         self.truth.contradicted = true;
         self.phase = Phase::Halting;
-        self.replace_from(lowest_read);
-        // A block that was read, but not proven yet, may come again with the same events: that
-        // contradicts nothing. One that a restart would go on from always does.
-        if !self.daemons.iter().all(|d| self.is_contradicted(d)) {
-            self.replace_from(lowest_stored);
+        self.replace_from(lowest_read, 200);
+        // The same events may come again in other blocks: that contradicts nothing. Without their
+        // transactions they never do.
+        if !self.is_contradicted() {
+            self.replace_from(lowest_stored, 1_000);
         }
     }
 
-    fn replace_from(&mut self, lowest: u64) {
+    fn replace_from(&mut self, lowest: u64, drop_per_mille: u64) {
         let depth = self.chain.height() - lowest + 1;
         self.tell(|| format!("reorg past finality, {depth} blocks"));
         let depth = usize::try_from(depth).unwrap_or(1);
-        self.chain.reorg(depth, 200, &mut self.chances.chain);
+        self.chain.reorg(depth, drop_per_mille, &mut self.chances.chain);
         for _ in 0..=depth {
             self.mine_now(3);
         }
     }
 
-    /// True if an event that this daemon has taken in is not there any more.
-    fn is_contradicted(&self, d: &Daemon) -> bool {
-        let Some(next) = d.bridge().map(|b| b.summary().read.next_seq.0) else { return false };
+    /// What the ledger holds under the number of an event: its credit, its pending.
+    pub(crate) fn entries_of(&self, seq: Seq) -> impl Iterator<Item = (Kind, &Transfer)> {
+        let ids = [Kind::Deposit, Kind::Main].map(|kind| (kind, seq));
+        ids.into_iter().filter_map(|(kind, seq)| {
+            let id = TransferId::chain_event(self.instance, kind, seq);
+            Some((kind, self.ledger.transfer(id.0)?))
+        })
+    }
+
+    /// True if the ledger holds something that the canonical chain does not say.
+    pub(crate) fn is_contradicted(&self) -> bool {
         let logs = self.chain.main.iter().flat_map(|i| &self.chain.blocks[*i as usize].logs);
-        let taken = usize::try_from(next).unwrap_or_default().saturating_sub(1);
-        let then = self.truth.events.iter().map(|log| log.event);
-        !then.take(taken).eq(logs.map(|log| log.event).take(taken))
+        let now: BTreeMap<Seq, VaultEvent> = logs.map(|log| (log.seq, log.event)).collect();
+        self.truth.events.iter().any(|log| {
+            let same = now.get(&log.seq) == Some(&log.event);
+            !same && self.entries_of(log.seq).next().is_some()
+        })
     }
 
     /// True once every daemon halted.

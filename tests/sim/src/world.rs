@@ -21,7 +21,7 @@ use std::{
 /// Steps that a seed has at least.
 pub const STEPS_MIN: u64 = 200;
 /// Steps of a healed world within which everything must have ended.
-const HEAL_STEPS_MAX: u64 = 3_000;
+const HEAL_STEPS_MAX: u64 = 6_000;
 /// Steps for which a fault counts as the circumstance of a transition.
 const RECENT_STEPS: u64 = 120;
 /// Pause between two ticks of an engine.

@@ -7,7 +7,7 @@ use crate::{
     command::RangeRequest,
     endpoint::{EndpointId, ReadFault, Reason},
     event::Range,
-    halt::Evidence,
+    halt::{Evidence, Told},
     range_check::{Known, same_story},
     vault_event::VaultLog,
 };
@@ -126,10 +126,16 @@ impl ChainView {
         self.range_trouble = again(self.range_trouble, blocks, Some(id), reason, now);
         let another = self.endpoints.readers(request.to).first().is_some_and(|next| *next != id);
         let good = u32::try_from(self.endpoints.good().count()).unwrap_or(u32::MAX);
-        let pause = if another && good > 0 && self.attempt <= good {
-            0
-        } else {
-            REREAD_FIRST_MS.saturating_mul(1 << self.attempt.min(7)).min(REREAD_LONGEST_MS)
+        let pause = match reason {
+            _ if another && good > 0 && self.attempt <= good => 0,
+            // It will have the block soon, or another node behind the same address has it.
+            Reason::Failed(ReadFault::Missing) => self.config.poll_interval_ms,
+            Reason::Failed(_)
+            | Reason::Lags { .. }
+            | Reason::Contradicts(_)
+            | Reason::Disagrees { .. } => {
+                REREAD_FIRST_MS.saturating_mul(1 << self.attempt.min(7)).min(REREAD_LONGEST_MS)
+            }
         };
         self.reread_at = now.plus(pause);
         self.attempt = self.attempt.saturating_add(1);
@@ -260,7 +266,10 @@ impl ChainView {
                 .flat_map(|first| self.unproven.iter().skip_while(|(seq, _)| *seq < first.seq)),
         );
         match again.find(|(log, (seq, event))| log.seq != *seq || log.event != *event) {
-            Some((log, _)) => Err(Evidence::EventReplaced { seq: log.seq }),
+            Some((log, (_, taken))) => {
+                let (ours, theirs) = (Told::of(taken), Told::of(&log.event));
+                Err(Evidence::EventReplaced { seq: log.seq, ours, theirs })
+            }
             None => Ok(()),
         }
     }

@@ -27,7 +27,9 @@ fn story(count: u8, quorum: u8) -> Story {
 fn whom(order: &Command) -> Option<EndpointId> {
     let Command::Chain(order) = order else { return None };
     Some(match order {
-        ChainCommand::Poll { endpoint, .. } | ChainCommand::ReadState { endpoint, .. } => *endpoint,
+        ChainCommand::Poll { endpoint, .. }
+        | ChainCommand::ReadState { endpoint, .. }
+        | ChainCommand::ReadHoldings { endpoint, .. } => *endpoint,
         ChainCommand::FetchRange(request) => request.endpoint,
     })
 }
@@ -45,7 +47,9 @@ fn honest(story: &Story, order: &Command) -> Event {
         Command::Chain(ChainCommand::FetchRange(request)) => {
             Event::Range(story.chain.range(*request))
         }
-        other => panic!("{other:?} is no order to a node"),
+        other @ (Command::Chain(_) | Command::Ledger(_) | Command::Payout(_)) => {
+            panic!("{other:?} is no order to a node")
+        }
     }
 }
 
@@ -83,7 +87,9 @@ fn failure(order: &Command, fault: ReadFault) -> Event {
         Command::Chain(ChainCommand::FetchRange(request)) => {
             Event::RangeFailed { request: *request, fault }
         }
-        other => panic!("{other:?} is no order to a node"),
+        other @ (Command::Chain(_) | Command::Ledger(_) | Command::Payout(_)) => {
+            panic!("{other:?} is no order to a node")
+        }
     }
 }
 

@@ -11,11 +11,13 @@
 mod common;
 mod deposits;
 mod endpoints;
+mod halts;
 mod ledger_trouble;
 mod node_trouble;
 mod obstacles;
 mod payouts;
 mod records;
+mod reserves;
 mod restarts;
 mod vectors;
 mod withdrawals;

@@ -8,7 +8,7 @@ use bridge_core::{
     command::{ChainCommand, Command, Notice},
     endpoint::ReadFault,
     event::{Event, Head, Range},
-    halt::Evidence,
+    halt::{Evidence, Told},
     vault_event::VaultEvent,
 };
 
@@ -108,7 +108,7 @@ fn a_missing_header_is_read_again() {
 fn a_range_that_failed_is_asked_again_and_smaller_if_it_was_too_large() {
     let mut story = behind();
     let request = story.run_until(fetch);
-    story.apply(Event::RangeFailed { request, fault: ReadFault::Refused });
+    story.apply(Event::RangeFailed { request, fault: ReadFault::RateLimited });
     let same = story.run_until(fetch);
     assert_eq!((same.from, same.to, same.attempt), (request.from, request.to, 1));
     for _ in 0..10 {
@@ -124,6 +124,19 @@ fn a_range_that_failed_is_asked_again_and_smaller_if_it_was_too_large() {
         }
     }
     panic!("ranges did not shrink");
+}
+
+#[test]
+fn an_error_that_does_not_tell_of_a_limit_makes_ranges_smaller_too() {
+    for fault in [ReadFault::Refused, ReadFault::Timeout, ReadFault::Unreachable] {
+        let mut story = Story::new();
+        story.chain.mine_seconds(100 * BLOCK_SECONDS);
+        let first = story.run_until(fetch);
+        story.apply(Event::RangeFailed { request: first, fault });
+        let again = story.run_until(fetch);
+        let blocks = |r: bridge_core::command::RangeRequest| r.to.0 - r.from.0 + 1;
+        assert_eq!(blocks(again), blocks(first) / 2, "{fault:?}");
+    }
 }
 
 #[test]
@@ -249,10 +262,9 @@ fn a_head_that_counts_other_events_is_not_believed() {
 }
 
 #[test]
-fn a_final_block_that_was_replaced_halts_after_n_polls_and_only_then() {
+fn a_credit_that_a_replaced_final_block_took_back_halts_after_n_polls_and_only_then() {
     let mut story = Story::new();
-    story.mine_and_run(&[deposit(ALICE, 5)]);
-    let tip = story.chain.tip().block;
+    let seq = story.mine_and_run(&[deposit(ALICE, 5)]);
     story.chain.rewind(1);
     story.mine(&[]);
     story.mine(&[]);
@@ -262,9 +274,10 @@ fn a_final_block_that_was_replaced_halts_after_n_polls_and_only_then() {
         assert!(!story.bridge.is_up_to_date(), "nobody is paid on a doubtful chain");
     }
     story.run();
+    story.run();
     story.assert_halted(|e| {
-        matches!(e, Evidence::FinalBlockReplaced { number, ours, .. }
-            if number == tip.number && ours == tip.hash)
+        matches!(e, Evidence::DepositDiffers { seq: s, chain: Told::Nothing, ledger: Some(entry) }
+            if s == seq && entry.amount.0 == 5)
     });
     assert_eq!(story.ledger.balance(USDX.ledger, ALICE), 5, "the ledger is left alone");
 }
@@ -295,7 +308,7 @@ fn another_event_in_the_place_of_one_that_was_taken_in_halts_if_it_persists() {
     assert_eq!(story.ledger.balance(USDX.ledger, ALICE), 5);
     story.assert_well();
     let story = replaced(6);
-    story.assert_halted(|e| e == Evidence::EventReplaced { seq: Seq(3) });
+    story.assert_halted(|e| matches!(e, Evidence::EventReplaced { seq: Seq(3), .. }));
     assert_eq!(story.ledger.balance(USDX.ledger, ALICE), 5, "the ledger is left alone");
 }
 
@@ -383,7 +396,7 @@ fn an_event_that_no_vault_emits_is_read_again_before_it_halts() {
         story.pass(10_000);
     }
     lie_once(&mut story, odd);
-    story.assert_halted(|e| e == Evidence::ImpossibleEvent { seq: Seq(4) });
+    story.assert_halted(|e| matches!(e, Evidence::ImpossibleEvent { seq: Seq(4), .. }));
     assert_eq!(story.ledger.balance(USDX.ledger, ALICE), 5);
 }
 

@@ -3,11 +3,15 @@
 use crate::common::*;
 use alloy_primitives::{B256, Bytes};
 use bridge_core::{
+    amount::{LedgerAmount, TokenAmount},
     asset::LedgerId,
-    block::{BlockNumber, BlockRef, Seq},
-    checkpoint::{Change, Checkpoint, Cursor, Persisted, SentTransaction},
+    block::{BlockNumber, BlockRef, Millis, Seq},
+    checkpoint::{Change, Checkpoint, Cursor, Persisted, Reach, SentTransaction},
     command::Fees,
-    halt::Evidence,
+    halt::{Entry, Evidence, Marker, Told},
+    id::{AccountId, TransferId},
+    posting::Standing,
+    reserves::{Break, Equation},
     vault_event::Outcome,
     withdrawal::{Authorization, RefusalReason, Reservation, Verdict, Withdrawal, Work},
 };
@@ -37,6 +41,7 @@ fn withdrawal() -> Withdrawal {
     );
     withdrawal.queued = true;
     withdrawal.outcome = Some(Outcome::Deferred);
+    withdrawal.ended_by = Some(Seq(99));
     withdrawal.authorization = Some(Authorization {
         verdict: Verdict::Refuse(RefusalReason::VaultShort),
         signatures: vec![Bytes::from_static(&[1, 2, 255])],
@@ -51,6 +56,9 @@ fn every_record_reads_back_as_it_was_written() {
         key: Story::new().config.identity.key(),
         cursor: cursor(9),
         blocked: [(LedgerId(1001), cursor(3)), (LedgerId(u32::MAX), cursor(4))].into(),
+        witness: Some(TransferId(u128::MAX)),
+        reach: Reach::default().or(cursor(11)),
+        foretold: [(Seq(5), Seq(7)), (Seq(u64::MAX), Seq(u64::MAX))].into(),
     };
     let transaction = SentTransaction {
         nonce: u64::MAX,
@@ -79,20 +87,40 @@ fn every_record_reads_back_as_it_was_written() {
 fn every_evidence_reads_back_as_it_was_written() {
     let (ours, theirs) = (B256::repeat_byte(1), B256::repeat_byte(2));
     let (number, seq) = (BlockNumber(u64::MAX), Seq(u64::MAX));
+    let (owner, ledger, amount) = (ALICE, LedgerId(1001), TokenAmount(u128::MAX));
+    let deposited = Told::Deposit { owner, ledger, amount };
+    let outcome = Some(Outcome::Deferred);
+    let requested = Told::Request { owner, ledger, amount, outcome };
+    let entry = Entry {
+        account: AccountId(u128::MAX),
+        amount: LedgerAmount(u128::MAX),
+        standing: Standing::Voided,
+    };
     for evidence in [
         Evidence::GenesisChanged { ours, theirs },
         Evidence::FinalBlockReplaced { number, ours, theirs },
         Evidence::SeqGap { expected: seq, found: Seq(0) },
         Evidence::CounterMismatch { logs: seq, contract: Seq(1), number },
         Evidence::BrokenLink { number },
-        Evidence::ImpossibleEvent { seq },
-        Evidence::DepositDiffers { seq },
-        Evidence::WithdrawalDiffers { seq },
-        Evidence::PaidWithoutReservation { seq },
-        Evidence::EventReplaced { seq },
+        Evidence::ImpossibleEvent { seq, chain: Told::Other },
+        Evidence::DepositDiffers { seq, chain: deposited, ledger: Some(entry) },
+        Evidence::WithdrawalDiffers { seq, chain: Told::Nothing, ledger: None },
+        Evidence::WithdrawalDiffers { seq, chain: requested, ledger: Some(entry) },
+        Evidence::PaidWithoutReservation { seq, chain: requested },
+        Evidence::EventReplaced { seq, ours: deposited, theirs: Told::Nothing },
+        Evidence::LedgerLost { transfer: TransferId(u128::MAX) },
+        Evidence::ReservesBroken(Break {
+            ledger: LedgerId(1001),
+            equation: Equation::Solvency,
+            number,
+            left: amount,
+            right: TokenAmount(0),
+        }),
         Evidence::NotFinalThere { number, asked: number },
     ] {
-        assert_eq!(read(&[Change::Halt(evidence)]).halt, Some(evidence));
+        let marker = Marker { evidence, since: Millis(u64::MAX) };
+        let persisted = read(&[Change::Halt(marker)]);
+        assert_eq!((persisted.halt, persisted.is_outdated), (Some(marker), false));
     }
 }
 
@@ -113,14 +141,15 @@ fn keys_sort_as_their_numbers_do() {
 
 #[test]
 fn what_cannot_be_read_is_said_and_not_guessed() {
-    let (key, value) = Change::Halt(Evidence::BrokenLink { number: BlockNumber(1) }).to_write();
+    let evidence = Evidence::BrokenLink { number: BlockNumber(1) };
+    let (key, value) = Change::Halt(Marker { evidence, since: Millis(1) }).to_write();
     let value = value.unwrap();
     let mut newer = value.clone();
     newer[0] += 1;
     let mut cut = value.clone();
     cut.pop();
     let broken: [(&[u8], &[u8], &str); 5] = [
-        (&key, &newer, "version 2"),
+        (&key, &newer, "version 3"),
         (&key, &cut, "EOF"),
         (&key, b"", "empty"),
         (b"surprise", &value, "unknown kind of record"),

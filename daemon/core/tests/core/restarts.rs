@@ -152,7 +152,7 @@ fn a_ledger_that_tells_another_end_than_the_chain_halts() {
     story.mine(&[ended(seq, Outcome::Paid)]);
     story.restart_with_nothing();
     story.run();
-    story.assert_halted(|e| e == Evidence::WithdrawalDiffers { seq });
+    story.assert_halted(|e| matches!(e, Evidence::WithdrawalDiffers { seq: s, .. } if s == seq));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_payment_of_what_the_ledger_voided_halts() {
     story.restart();
     assert!(story.withdrawal(seq).is_some(), "still open in this store");
     story.run();
-    story.assert_halted(|e| e == Evidence::WithdrawalDiffers { seq });
+    story.assert_halted(|e| matches!(e, Evidence::WithdrawalDiffers { seq: s, .. } if s == seq));
 }
 
 #[test]
@@ -267,7 +267,9 @@ fn a_halt_survives_a_restart() {
     story.restart();
     let said = story.said.len();
     story.mine_and_run(&[deposit(ALICE, 5)]);
-    story.assert_halted(|e| e == Evidence::PaidWithoutReservation { seq });
+    story.assert_halted(
+        |e| matches!(e, Evidence::PaidWithoutReservation { seq: s, .. } if s == seq),
+    );
     assert_eq!(story.said.len(), said);
     assert_eq!(story.ledger.balance(USDX.ledger, ALICE), 0);
 }

@@ -24,7 +24,9 @@ fn times_looked_up(story: &Story, seq: Seq) -> usize {
     let main = story.ids(seq).main;
     let ids = |c| match c {
         LedgerCommand::LookupTransfers { ids, .. } => ids,
-        LedgerCommand::CreateAccounts { .. } | LedgerCommand::CreateTransfers { .. } => Vec::new(),
+        LedgerCommand::CreateAccounts { .. }
+        | LedgerCommand::CreateTransfers { .. }
+        | LedgerCommand::Survey { .. } => Vec::new(),
     };
     let said = story.said.iter().filter_map(lookup);
     said.flat_map(ids).filter(|id| *id == main).count()
@@ -345,7 +347,9 @@ fn paid_without_a_reservation_halts() {
     let mut story = Story::new();
     let seq = story.mine_and_run(&[request(ALICE, 6)]);
     story.mine_and_run(&[ended(seq, Outcome::Paid)]);
-    story.assert_halted(|e| e == Evidence::PaidWithoutReservation { seq });
+    story.assert_halted(
+        |e| matches!(e, Evidence::PaidWithoutReservation { seq: s, .. } if s == seq),
+    );
     let said = story.said.len();
     story.mine_and_run(&[deposit(ALICE, 6)]);
     assert_eq!(story.said.len(), said, "after a halt nothing is ordered any more");
@@ -371,7 +375,8 @@ fn two_ends_that_exclude_each_other_halt() {
         let (mut story, seq) = asked();
         story.run();
         story.mine_and_run(&[ended(seq, one), ended(seq, other)]);
-        story.assert_halted(|e| e == Evidence::WithdrawalDiffers { seq });
+        story
+            .assert_halted(|e| matches!(e, Evidence::WithdrawalDiffers { seq: s, .. } if s == seq));
     }
 }
 
@@ -383,7 +388,7 @@ fn paid_after_it_was_declared_dead_halts() {
     story.run();
     assert!(matches!(story.resolution(seq).unwrap().phase, Phase::Void(_)));
     story.mine_and_run(&[ended(seq, Outcome::Paid)]);
-    story.assert_halted(|e| e == Evidence::WithdrawalDiffers { seq });
+    story.assert_halted(|e| matches!(e, Evidence::WithdrawalDiffers { seq: s, .. } if s == seq));
 }
 
 #[test]
@@ -395,7 +400,7 @@ fn a_ledger_that_lost_a_reservation_halts_before_anybody_signs() {
     story.ledger = before;
     story.answer(Command::Ledger(question));
     story.answer_all();
-    story.assert_halted(|e| e == Evidence::WithdrawalDiffers { seq });
+    story.assert_halted(|e| matches!(e, Evidence::WithdrawalDiffers { seq: s, .. } if s == seq));
     assert_eq!(story.said.iter().find_map(authorize), None);
 }
 

@@ -15,11 +15,12 @@ use axum::{
 use bridge_core::{
     endpoint::EndpointStatus,
     id::Instance,
+    reserves::{Proof, TokenReserves},
     status::{Rereading, Summary},
 };
 use problem::Problem;
 use serde::Serialize;
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// The ledger must have answered within this time to count as alive.
@@ -45,6 +46,8 @@ pub struct Sources {
     pub chain: Arc<config::Chain>,
     /// The instance number.
     pub instance: Instance,
+    /// Where a damaged store was moved to at the start.
+    pub quarantined: Option<Arc<PathBuf>>,
 }
 
 /// All routes.
@@ -54,10 +57,11 @@ pub fn router(sources: Sources) -> Router {
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/v1/status", get(status))
+        .route("/v1/reserves", get(reserves))
         .route("/v1/transfers/{reference}", get(transfers))
         .fallback(|uri: Uri| async move {
             Problem::not_found(format!(
-                "{} is not served; there are /live, /ready, /metrics, /v1/status and \
+                "{} is not served; there are /live, /ready, /metrics, /v1/status, /v1/reserves and \
                  /v1/transfers/{{reference}}",
                 uri.path()
             ))
@@ -83,6 +87,11 @@ impl Sources {
                 summary.acknowledged.block.number
             )),
             (Some(_), true) => {}
+        }
+        for token in &summary.reserves {
+            if let Some(broken) = token.broken {
+                reasons.push(format!("nothing is signed for this token: {broken}"));
+            }
         }
         let persisting = |r: &&Rereading| r.attempt >= ATTEMPTS_TOLD;
         reasons.extend(summary.rereading.iter().filter(persisting).map(ToString::to_string));
@@ -118,6 +127,10 @@ struct StatusPage {
     chain_id: u64,
     vault: alloy::primitives::Address,
     ledger_silent_ms: Option<u128>,
+    /// Where a damaged store was moved to at the start.
+    store_quarantined: Option<Arc<PathBuf>>,
+    /// What disagrees, in a sentence.
+    halted_because: Option<String>,
     quorum: u8,
     endpoints: Vec<EndpointRow>,
     #[serde(flatten)]
@@ -146,10 +159,26 @@ async fn status(State(sources): State<Sources>) -> Json<StatusPage> {
         chain_id: sources.chain.chain_id,
         vault: sources.chain.vault,
         ledger_silent_ms: sources.ledger.silent_for().map(|d| d.as_millis()),
+        store_quarantined: sources.quarantined.clone(),
+        halted_because: core.halted.map(|evidence| evidence.to_string()),
         quorum: sources.chain.quorum,
         endpoints: endpoint_rows(&sources.chain, &core),
         core,
     })
+}
+
+/// `/v1/reserves`
+#[derive(Debug, Serialize)]
+struct ReservesPage {
+    /// True if every token adds up.
+    proved: bool,
+    tokens: Vec<TokenReserves>,
+}
+
+async fn reserves(State(sources): State<Sources>) -> Json<ReservesPage> {
+    let tokens = sources.now().reserves.clone();
+    let proved = !tokens.is_empty() && tokens.iter().all(|t| t.proof == Proof::Proved);
+    Json(ReservesPage { proved, tokens })
 }
 
 async fn transfers(

@@ -105,9 +105,12 @@ fn translate(event: &VaultEvents) -> Result<Option<(u64, VaultEvent)>, &'static 
             progress(e.seq, e.id, e.kind, e.nonce, Progress::Ended(Outcome::Cancelled))?
         }
         // What the vault says outside the sequence.
-        VaultEvents::DepositsPaused(_)
+        VaultEvents::ChangeAnnounced(_)
+        | VaultEvents::ChangeRetracted(_)
+        | VaultEvents::DepositsPaused(_)
         | VaultEvents::DepositsUnpaused(_)
         | VaultEvents::LimitsSet(_)
+        | VaultEvents::PayoutLimitsSet(_)
         | VaultEvents::PayoutSkipped(_)
         | VaultEvents::PayoutsPaused(_)
         | VaultEvents::PayoutsUnpaused(_)

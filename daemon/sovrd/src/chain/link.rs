@@ -70,6 +70,11 @@ impl Link {
         Ok(provider)
     }
 
+    /// True for a connection that is kept open.
+    pub(super) const fn is_lasting(&self) -> bool {
+        matches!(self, Self::Lasting(_))
+    }
+
     /// The connection is of no use any more.
     pub(super) async fn reset(&self) {
         if let Self::Lasting(lasting) = self {

@@ -2,6 +2,7 @@
 
 pub mod bindings;
 pub mod error;
+pub mod holdings;
 mod link;
 pub mod node;
 pub mod nodes;
@@ -42,7 +43,9 @@ pub async fn run(
 
 const fn endpoint_of(order: &ChainCommand) -> bridge_core::endpoint::EndpointId {
     match order {
-        ChainCommand::Poll { endpoint, .. } | ChainCommand::ReadState { endpoint, .. } => *endpoint,
+        ChainCommand::Poll { endpoint, .. }
+        | ChainCommand::ReadState { endpoint, .. }
+        | ChainCommand::ReadHoldings { endpoint, .. } => *endpoint,
         ChainCommand::FetchRange(request) => request.endpoint,
     }
 }
@@ -65,6 +68,10 @@ async fn execute(node: &Node, submitter: Option<Address>, order: ChainCommand) -
                 None
             });
             Event::State { endpoint, seq, block: block.number, state }
+        }
+        ChainCommand::ReadHoldings { endpoint, block, tokens } => {
+            let readings = holdings::all(node, node.vault(), block.hash, &tokens).await;
+            Event::Holdings { endpoint, block, readings }
         }
     }
 }

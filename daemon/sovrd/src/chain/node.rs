@@ -10,7 +10,7 @@ use alloy::{
     consensus::BlockHeader,
     eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718},
     network::TransactionBuilder,
-    primitives::{Address, B256, Bytes, TxHash, keccak256},
+    primitives::{Address, B256, Bytes, TxHash, U256, keccak256},
     providers::{DynProvider, Provider},
     rpc::client::BatchRequest,
     rpc::types::{Block, Filter, Log, TransactionReceipt, TransactionRequest},
@@ -64,31 +64,41 @@ impl Node {
         Ok(Self { link, vault, finality, timeout_ms, endpoint })
     }
 
+    /// The vault that is followed.
+    #[must_use]
+    pub const fn vault(&self) -> Address {
+        self.vault
+    }
+
     /// Where it is, for people.
     #[must_use]
     pub const fn endpoint(&self) -> &config::Endpoint {
         &self.endpoint
     }
 
-    /// Reads something, with a deadline that includes connecting.
-    pub(super) async fn ask<T, F>(
-        &self,
-        read: impl FnOnce(DynProvider) -> F,
-    ) -> Result<T, ReadError>
+    /// Reads something, with a deadline that includes connecting. That a lasting connection broke is
+    /// only noticed when it is used again: then it is made anew, once.
+    pub(super) async fn ask<T, F>(&self, read: impl Fn(DynProvider) -> F) -> Result<T, ReadError>
     where
         F: Future<Output = Result<T, TransportError>>,
     {
         let limit = Duration::from_millis(self.timeout_ms);
-        let answer = async { read(self.link.provider().await?).await };
-        let error = match tokio::time::timeout(limit, answer).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => ReadError::of(&error, &self.endpoint),
-            Err(_elapsed) => ReadError::Timeout(self.timeout_ms),
+        let answer = async {
+            match read(self.link.provider().await?).await {
+                Err(error) if self.link.is_lasting() && error.is_transport_error() => {
+                    self.link.reset().await;
+                    read(self.link.provider().await?).await
+                }
+                answer => answer,
+            }
         };
-        if matches!(error, ReadError::Transport { .. } | ReadError::Timeout(_)) {
-            self.link.reset().await;
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer.map_err(|error| ReadError::of(&error, &self.endpoint)),
+            Err(_elapsed) => {
+                self.link.reset().await;
+                Err(ReadError::Timeout(self.timeout_ms))
+            }
         }
-        Err(error)
     }
 
     /// What the start needs to know.
@@ -216,8 +226,25 @@ impl Node {
     }
 
     async fn call(&self, input: Vec<u8>, block: B256) -> Result<Bytes, ReadError> {
-        let request = TransactionRequest::default().with_to(self.vault).with_input(input);
-        self.ask(|p| async move { p.call(request).block(BlockId::hash(block)).await }).await
+        self.view(self.vault, input, block).await
+    }
+
+    /// What a contract answers at one block.
+    pub(super) async fn view(
+        &self,
+        to: Address,
+        input: Vec<u8>,
+        block: B256,
+    ) -> Result<Bytes, ReadError> {
+        let request = TransactionRequest::default().with_to(to).with_input(input);
+        let (block, request) = (BlockId::hash(block), &request);
+        self.ask(|p| async move { p.call(request.clone()).block(block).await }).await
+    }
+
+    /// What an address has of the chain's own money at one block, wei.
+    pub(super) async fn ether_of(&self, address: Address, block: B256) -> Result<U256, ReadError> {
+        let at = BlockId::hash(block);
+        self.ask(|p| async move { p.get_balance(address).block_id(at).await }).await
     }
 
     async fn submitter(
@@ -277,16 +304,17 @@ impl Node {
     /// Logs, headers and the final height in one batch of calls: where several nodes stand behind
     /// the address, it is one of them that answers a batch.
     async fn batch(&self, filters: Vec<Filter>, numbers: Vec<u64>) -> Result<Batch, ReadError> {
+        let (filters, numbers) = (&filters, &numbers);
         let read = |p: DynProvider| async move {
             let mut batch = BatchRequest::new(p.client());
-            let logs = filters.into_iter().map(|filter| {
-                batch.add_call::<_, Vec<Log>>("eth_getLogs", &(self.of_vault(filter),))
+            let logs = filters.iter().map(|filter| {
+                batch.add_call::<_, Vec<Log>>("eth_getLogs", &(self.of_vault(filter.clone()),))
             });
             let logs = logs.collect::<Result<Vec<_>, _>>()?;
             let mut block = |tag: BlockNumberOrTag| {
                 batch.add_call::<_, Option<Block>>("eth_getBlockByNumber", &(tag, false))
             };
-            let blocks = numbers.into_iter().map(|number| block(number.into()));
+            let blocks = numbers.iter().map(|number| block((*number).into()));
             let (blocks, head) = (blocks.collect::<Result<Vec<_>, _>>()?, block(self.head_tag())?);
             batch.send().await?;
             let (logs, blocks) =
@@ -335,7 +363,8 @@ impl Node {
         filter: Filter,
     ) -> Result<Vec<VaultLog>, ReadError> {
         let filter = self.of_vault(filter.from_block(from.0));
-        let logs = self.ask(|p| async move { p.get_logs(&filter).await }).await?;
+        let filter = &filter;
+        let logs = self.ask(|p| async move { p.get_logs(filter).await }).await?;
         let logs: Result<Vec<_>, _> =
             logs.iter().filter_map(|log| bindings::decode(log).transpose()).collect();
         logs.map_err(|e| ReadError::Unusable(e.to_string()))
@@ -358,6 +387,31 @@ impl Node {
         let state = IVault::stateOfCall::abi_decode_returns(&answer)
             .map_err(|e| ReadError::Unusable(e.to_string()))?;
         Ok(bindings::contract_state(state))
+    }
+
+    /// Whether the contract would pay nothing in the newest block.
+    ///
+    /// # Errors
+    /// If the node does not answer.
+    pub async fn payouts_paused(&self) -> Result<bool, ReadError> {
+        let newest = self.header(BlockNumberOrTag::Latest).await?;
+        let newest = newest.ok_or_else(|| ReadError::Missing("latest block".to_owned()))?;
+        let call = IVault::payoutsPausedUntilCall {}.abi_encode();
+        let answer = self.view(self.vault, call, newest.block.hash).await?;
+        let until = IVault::payoutsPausedUntilCall::abi_decode_returns(&answer)
+            .map_err(|e| ReadError::Unusable(format!("payoutsPausedUntil: {e}")))?;
+        Ok(newest.timestamp.0 < until)
+    }
+
+    /// The next nonce of an account at the newest block, and that block's base fee.
+    ///
+    /// # Errors
+    /// If the node does not answer.
+    pub async fn nonce_and_base_fee(&self, address: Address) -> Result<(u64, u128), ReadError> {
+        let nonce = |p: DynProvider| async move { p.get_transaction_count(address).await };
+        let nonce = self.ask(nonce).await?;
+        let newest = self.block(BlockNumberOrTag::Latest).await?;
+        Ok((nonce, newest.map_or(0, |(_, base_fee)| base_fee)))
     }
 
     /// Sends signed bytes. An error means that nobody knows whether they arrived.

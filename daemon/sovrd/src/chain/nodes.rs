@@ -32,6 +32,12 @@ impl Nodes {
         Ok(Self { list: list?.into(), quorum: usize::from(config.quorum) })
     }
 
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> &[Node] {
+        &self.list
+    }
+
     /// One of them.
     #[must_use]
     pub fn get(&self, id: EndpointId) -> Option<&Node> {

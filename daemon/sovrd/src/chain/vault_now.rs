@@ -6,7 +6,7 @@ use alloy::{
     eips::{BlockId, BlockNumberOrTag},
     network::TransactionBuilder,
     primitives::{Address, Bytes},
-    providers::Provider,
+    providers::{DynProvider, Provider},
     rpc::types::TransactionRequest,
     sol_types::SolCall,
     transports::TransportError,
@@ -88,7 +88,11 @@ impl Node {
     async fn call_now(&self, input: Vec<u8>) -> Result<Bytes, ReadError> {
         let request = TransactionRequest::default().with_to(self.vault).with_input(input);
         let newest = BlockId::latest();
-        self.ask(|p| async move { p.call(request).block(newest).await }).await
+        let call = |p: DynProvider| {
+            let request = request.clone();
+            async move { p.call(request).block(newest).await }
+        };
+        self.ask(call).await
     }
 
     /// Tries a call of the vault at the newest block. `None` if it goes through, else what it reverts
@@ -108,10 +112,13 @@ impl Node {
             .with_input(input)
             .with_gas_limit(gas_limit);
         let newest = BlockId::latest();
-        self.ask(|p| async move {
-            match p.call(request).block(newest).await {
-                Ok(_nothing) => Ok(None),
-                Err(error) => revert_data(&error).map(Some).ok_or(error),
+        self.ask(|p| {
+            let request = request.clone();
+            async move {
+                match p.call(request).block(newest).await {
+                    Ok(_nothing) => Ok(None),
+                    Err(error) => revert_data(&error).map(Some).ok_or(error),
+                }
             }
         })
         .await

@@ -2,7 +2,12 @@
 
 mod accounts;
 mod config_check;
+mod offline;
+mod proof;
+mod reconcile;
+mod resume;
 mod status;
+mod supersede;
 
 use crate::{app, config::Config, exit::Failure, logging};
 use clap::{Args, Parser, Subcommand};
@@ -33,6 +38,12 @@ enum Command {
     Status(status::Arguments),
     /// Show the ledger's accounts with their balances.
     Accounts(accounts::Arguments),
+    /// Prove the reserves from chain and ledger; exit code 65 where something does not add up.
+    Reconcile(reconcile::Arguments),
+    /// Lift a halt whose cause is gone; refuses (65) while it stands. The daemon must be stopped.
+    Resume(ConfigFile),
+    /// Approve a reorg past finality: shows what it means, does it with the hash of that.
+    Supersede(supersede::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -70,6 +81,9 @@ impl Cli {
             Command::Config(ConfigCommand::Check(file)) => config_check::run(&file),
             Command::Status(arguments) => block_on(status::run(arguments)),
             Command::Accounts(arguments) => block_on(accounts::run(arguments)),
+            Command::Reconcile(arguments) => block_on(reconcile::run(arguments)),
+            Command::Resume(file) => block_on(resume::run(&file)),
+            Command::Supersede(arguments) => block_on(supersede::run(arguments)),
         }
     }
 }

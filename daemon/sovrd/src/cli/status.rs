@@ -41,7 +41,8 @@ fn table(page: &Value) -> String {
     let rows = [
         ("ready", "/ready"),
         ("waiting for", "/waiting_for"),
-        ("halted", "/halted"),
+        ("halted", "/halted_because"),
+        ("comparing history with ledger", "/is_comparing"),
         ("chain id", "/chain_id"),
         ("vault", "/vault"),
         ("instance", "/instance"),
@@ -65,7 +66,14 @@ fn table(page: &Value) -> String {
         let value = page.pointer(pointer).map_or_else(|| "-".to_owned(), plain);
         format!("{name:<34}{value}")
     };
+    let reserves = page["reserves"].as_array().map_or(&[][..], Vec::as_slice);
+    let token = |t: &Value| {
+        let name = format!("reserves of ledger {}", plain(&t["ledger"]));
+        let block = plain(&t["block"]);
+        format!("{name:<34}{} at block {block}", plain(&t["proof"]))
+    };
     let mut lines = rows.map(line).to_vec();
+    lines.extend(reserves.iter().map(token));
     let list = |pointer| page.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
     lines.extend(list("/rereading").map(|what| format!("{:<34}{}", "reading again", again(what))));
     lines.extend(list("/endpoints").map(|one| format!("{:<34}{}", "endpoint", endpoint(one))));

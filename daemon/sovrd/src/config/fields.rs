@@ -65,6 +65,12 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// True if the field is given, in the file or by its environment variable.
+    pub(super) fn has(&self, field: &str) -> bool {
+        let variable = format!("SOVR_{}_{}", self.name, field).to_uppercase();
+        self.table.contains_key(field) || std::env::var(variable).is_ok()
+    }
+
     /// A value that may be missing.
     pub(super) fn optional<T: FromStr>(&mut self, field: &'static str, right: &str) -> Option<T> {
         let raw = self.raw(field)?;

@@ -27,6 +27,8 @@ pub struct Config {
     pub store: PathBuf,
     /// `[payouts]`; `None` if the daemon only follows.
     pub payouts: Option<Payouts>,
+    /// `[reserves]`
+    pub reserves: Reserves,
     /// `[api] listen`
     pub listen: SocketAddr,
     /// `[log]`
@@ -139,6 +141,15 @@ pub struct Ledger {
     pub batch_max: usize,
 }
 
+/// `[reserves]`
+#[derive(Clone, Copy, Debug)]
+pub struct Reserves {
+    /// Pause between two proofs, milliseconds.
+    pub interval_ms: u64,
+    /// Final blocks at which a token must break before the bridge halts.
+    pub breaks_max: u32,
+}
+
 /// `[payouts]`
 #[derive(Clone, Debug)]
 pub struct Payouts {
@@ -146,6 +157,8 @@ pub struct Payouts {
     pub signer: Keystore,
     /// Key that pays for gas.
     pub submitter: Keystore,
+    /// Key that pauses payouts on chain when the bridge halts; `None` to leave that to people.
+    pub pauser: Option<Keystore>,
     /// Most wei for one unit of gas.
     pub fee_cap: u128,
     /// Least tip, wei for one unit of gas.
@@ -214,22 +227,29 @@ impl Config {
         let mut section = Section::take(&mut file, "store", &mut faults);
         let store = section.required("path", "a folder for the local store");
         section.finish();
+        let reserves = reserves(&mut file, &mut faults);
         let payouts = file.contains_key("payouts").then(|| payouts(&mut file, &mut faults));
         let mut section = Section::take(&mut file, "api", &mut faults);
         let listen = section.required("listen", "an address and port such as 127.0.0.1:8080");
         section.finish();
         let log = log(&mut file, &mut faults);
         for key in file.keys() {
-            let known = "chain, ledger, store, payouts, api, log";
+            let known = "chain, ledger, store, reserves, payouts, api, log";
             faults.add(key, format_args!("unknown section; there are {known}"));
         }
         let faults = faults.into_list();
-        let parts = (chain, ledger, store, payouts.transpose_all(), listen, log);
+        let parts = (chain, ledger, store, reserves, payouts.transpose_all(), listen, log);
         match parts {
-            (Some(chain), Some(ledger), Some(store), Some(payouts), Some(listen), Some(log))
-                if faults.is_empty() =>
-            {
-                Ok(Self { chain, ledger, store, payouts, listen, log })
+            (
+                Some(chain),
+                Some(ledger),
+                Some(store),
+                Some(reserves),
+                Some(payouts),
+                Some(listen),
+                Some(log),
+            ) if faults.is_empty() => {
+                Ok(Self { chain, ledger, store, reserves, payouts, listen, log })
             }
             _ => Err(faults),
         }
@@ -368,10 +388,21 @@ fn ledger(file: &mut Table, faults: &mut Faults) -> Option<Ledger> {
     })
 }
 
+fn reserves(file: &mut Table, faults: &mut Faults) -> Option<Reserves> {
+    let mut s = Section::take(file, "reserves", faults);
+    let interval_ms = s.number("interval_ms", 10_000, 100, 3_600_000);
+    let breaks_max = s.number("breaks_max", 3, 1, 1_000);
+    s.finish();
+    Some(Reserves { interval_ms, breaks_max: u32::try_from(breaks_max).ok()? })
+}
+
 fn payouts(file: &mut Table, faults: &mut Faults) -> Option<Payouts> {
     let mut s = Section::take(file, "payouts", faults);
     let signer = keystore(&mut s, "signer_keystore", "signer_password_file");
     let submitter = keystore(&mut s, "submitter_keystore", "submitter_password_file");
+    let pauser = s
+        .has("pauser_keystore")
+        .then(|| keystore(&mut s, "pauser_keystore", "pauser_password_file"));
     let fee_cap = s.number("fee_cap_gwei", 500, 1, 1_000_000);
     let priority_fee = s.number("priority_fee_gwei", 1, 0, 10_000);
     let low_balance = s.number("low_balance_gwei", 100_000_000, 0, u64::MAX);
@@ -397,6 +428,7 @@ fn payouts(file: &mut Table, faults: &mut Faults) -> Option<Payouts> {
     Some(Payouts {
         signer: signer?,
         submitter: submitter?,
+        pauser: pauser.transpose_all()?,
         fee_cap: u128::from(fee_cap) * u128::from(GWEI),
         priority_fee: u128::from(priority_fee) * u128::from(GWEI),
         low_balance: u128::from(low_balance) * u128::from(GWEI),

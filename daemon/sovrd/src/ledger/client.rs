@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tigerbeetle_unofficial::{
-    Account, Client, QueryFilter, Transfer,
+    Account, Client, QueryFilter, Transfer, account,
     error::{CreateAccountsError, CreateTransfersError, NewClientError, SendError, SendErrorKind},
 };
 use tokio::time::timeout;
@@ -176,6 +176,47 @@ impl Ledger {
         let client = self.client();
         let found = self.within(&client, client.query_accounts(Box::new(filter))).await?;
         found.map_err(|e| self.ended(&client, e))
+    }
+
+    /// One page of an account's transfers.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn account_transfers(
+        &self,
+        filter: account::Filter,
+    ) -> Result<Vec<FoundTransfer>, CallError> {
+        let client = self.client();
+        let found = self.within(&client, client.get_account_transfers(Box::new(filter))).await?;
+        let found = found.map_err(|e| self.ended(&client, e))?;
+        Ok(found.iter().map(convert::found).collect())
+    }
+
+    /// One page of an account's balances, each right after a transfer.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn account_balances(
+        &self,
+        filter: account::Filter,
+    ) -> Result<Vec<account::Balance>, CallError> {
+        let client = self.client();
+        let found = self.within(&client, client.get_account_balances(Box::new(filter))).await?;
+        found.map_err(|e| self.ended(&client, e))
+    }
+
+    /// One page of transfers.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn query_transfers(
+        &self,
+        filter: QueryFilter,
+    ) -> Result<Vec<FoundTransfer>, CallError> {
+        let client = self.client();
+        let found = self.within(&client, client.query_transfers(Box::new(filter))).await?;
+        let found = found.map_err(|e| self.ended(&client, e))?;
+        Ok(found.iter().map(convert::found).collect())
     }
 
     /// Time since the last answer; `None` before the first.

@@ -26,6 +26,7 @@ pub(super) fn transfer(new: &NewTransfer) -> Transfer {
     let linked = if new.linked { transfer::Flags::LINKED } else { transfer::Flags::empty() };
     let (phase, pending) = match new.phase {
         Phase::Direct => (transfer::Flags::empty(), 0),
+        Phase::Balancing => (transfer::Flags::BALANCING_DEBIT, 0),
         Phase::Pending => (transfer::Flags::PENDING, 0),
         Phase::Post(id) => (transfer::Flags::POST_PENDING_TRANSFER, id.0),
         Phase::Void(id) => (transfer::Flags::VOID_PENDING_TRANSFER, id.0),
@@ -61,6 +62,9 @@ pub(super) fn found(transfer: &Transfer) -> FoundTransfer {
         credit: AccountId(transfer.credit_account_id()),
         amount: LedgerAmount(transfer.amount()),
         phase,
+        code: transfer.code(),
+        user_data_128: transfer.user_data_128(),
+        user_data_64: transfer.user_data_64(),
         timestamp_ns: raw.timestamp,
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod client;
 mod convert;
+pub mod records;
+pub mod survey;
 
 use crate::{engine::Inbox, failpoint::reach, metrics::Metrics};
 use bridge_core::{
@@ -29,7 +31,8 @@ pub async fn run(
             LedgerEvent::TooMuch { .. } => {}
             LedgerEvent::Accounts { .. }
             | LedgerEvent::Transfers { .. }
-            | LedgerEvent::Found { .. } => {
+            | LedgerEvent::Found { .. }
+            | LedgerEvent::Surveyed { .. } => {
                 metrics.ledger_answered(started.elapsed().as_secs_f64(), events);
             }
         }
@@ -42,6 +45,7 @@ const fn size(order: &LedgerCommand) -> usize {
         LedgerCommand::CreateAccounts { accounts, .. } => accounts.len(),
         LedgerCommand::CreateTransfers { transfers, .. } => transfers.len(),
         LedgerCommand::LookupTransfers { ids, .. } => ids.len(),
+        LedgerCommand::Survey { vaults, .. } => vaults.len(),
     }
 }
 
@@ -64,6 +68,10 @@ async fn execute(ledger: &Ledger, order: LedgerCommand) -> LedgerEvent {
         LedgerCommand::LookupTransfers { request, ids } => {
             let answer = ledger.lookup_transfers(&ids).await;
             (request, answer.map(|transfers| LedgerEvent::Found { request, transfers }))
+        }
+        LedgerCommand::Survey { request, vaults } => {
+            let answer = survey::all(ledger, &vaults).await;
+            (request, answer.map(|readings| LedgerEvent::Surveyed { request, readings }))
         }
     };
     answer.unwrap_or_else(|error| match error {

@@ -2,6 +2,7 @@
 
 mod checks;
 pub mod keys;
+mod pause;
 mod trial;
 
 use crate::{
@@ -37,6 +38,8 @@ pub struct Payouts {
     pub signer: PrivateKeySigner,
     /// Pays for gas.
     pub submitter: PrivateKeySigner,
+    /// Pauses payouts on chain when the bridge halts.
+    pub pauser: Option<PrivateKeySigner>,
     /// The chain's id.
     pub chain_id: u64,
     /// The vault.
@@ -74,6 +77,10 @@ pub async fn run(payouts: Payouts, mut orders: mpsc::Receiver<PayoutCommand>, in
             }
             PayoutCommand::Broadcast { nonce, raw } => {
                 payouts.broadcast(nonce, raw);
+                continue;
+            }
+            PayoutCommand::Pause => {
+                pause::start(&payouts);
                 continue;
             }
         };

@@ -1,14 +1,22 @@
 //! The local store: a checkpoint and an outbox in sled. Deleting it costs time, never money.
 
+mod error;
+mod opening;
+
+pub use error::StoreError;
+pub use opening::{Opened, open};
+
 use crate::failpoint::reach;
 use alloy::primitives::keccak256;
 use bridge_core::{
     checkpoint::{Change, Persisted, Unreadable},
     driver::Store,
+    halt::Marker,
 };
 use std::{
     fs::File,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
 
@@ -17,6 +25,9 @@ const CHECKSUM_BYTES: usize = 8;
 /// sled's own cache; the store is small.
 const CACHE_BYTES: u64 = 16 << 20;
 
+/// Stands beside sled's files once something was committed.
+const WRITTEN: &str = "written";
+
 /// A sled database that is on disk when it says so.
 #[derive(Debug)]
 pub struct SledStore {
@@ -24,28 +35,8 @@ pub struct SledStore {
     /// sled's flush hands the bytes to the kernel; syncing the file puts them on disk.
     file: File,
     folder: PathBuf,
-}
-
-/// Why the store cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another process has it.
-    #[error("the store {0} is in use by another process: stop that one, or use another folder")]
-    InUse(PathBuf),
-    /// sled or the file system failed.
-    #[error("store {0}: {1}")]
-    Io(PathBuf, String),
-    /// A record's checksum is wrong or it does not decode.
-    #[error(
-        "the store {folder} is damaged ({reason}): move the folder away and start again; \
-         everything is rebuilt from chain and ledger"
-    )]
-    Damaged {
-        /// Where.
-        folder: PathBuf,
-        /// What.
-        reason: String,
-    },
+    /// True once something was committed.
+    is_written: bool,
 }
 
 impl SledStore {
@@ -54,50 +45,73 @@ impl SledStore {
     /// # Errors
     /// If it is in use, unusable or damaged.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let wrong = |e: &dyn std::fmt::Display| StoreError::Io(folder.to_owned(), e.to_string());
-        std::fs::create_dir_all(folder).map_err(|e| wrong(&e))?;
-        let db = sled::Config::new()
-            .path(folder)
-            .cache_capacity(CACHE_BYTES)
-            .flush_every_ms(None)
-            .open()
-            .map_err(|e| match &e {
-                sled::Error::Io(io) if is_lock_failure(io) => StoreError::InUse(folder.to_owned()),
-                sled::Error::Corruption { .. } => {
-                    StoreError::Damaged { folder: folder.to_owned(), reason: e.to_string() }
-                }
-                sled::Error::CollectionNotFound(_)
-                | sled::Error::Unsupported(_)
-                | sled::Error::ReportableBug(_)
-                | sled::Error::Io(_) => wrong(&e),
-            })?;
-        let file = File::open(folder.join("db")).map_err(|e| wrong(&e))?;
+        let io = |e: io::Error| StoreError::of_io(folder, &e);
+        std::fs::create_dir_all(folder).map_err(io)?;
+        let config =
+            sled::Config::new().path(folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+        // Whatever the bytes on disk are, they must not end the program.
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+        let db = opened
+            .map_err(|_| StoreError::damaged(folder, "its files cannot be parsed"))?
+            .map_err(|e| StoreError::of_sled(folder, &e, true))?;
+        let file = File::open(folder.join("db")).map_err(io)?;
         // The folder's entry for the file must be durable too.
-        File::open(folder).and_then(|f| f.sync_all()).map_err(|e| wrong(&e))?;
-        Ok(Self { db, file, folder: folder.to_owned() })
+        File::open(folder).and_then(|f| f.sync_all()).map_err(io)?;
+        let is_written = folder.join(WRITTEN).exists();
+        // sled takes files that it cannot read for those of a store that was never written.
+        if is_written && db.is_empty() {
+            return Err(StoreError::damaged(folder, "all its records are gone"));
+        }
+        Ok(Self { db, file, folder: folder.to_owned(), is_written })
     }
 
     /// Reads everything.
     ///
     /// # Errors
-    /// If a record is damaged or of another version.
+    /// If a record is damaged or of a newer version.
     pub fn load(&self) -> Result<Persisted, StoreError> {
-        let damaged = |reason: String| StoreError::Damaged { folder: self.folder.clone(), reason };
+        let damaged = |reason: String| StoreError::damaged(&self.folder, reason);
         let mut persisted = Persisted::default();
         for entry in self.db.iter() {
             let (key, value) = entry.map_err(|e| damaged(e.to_string()))?;
             let value = checked(&key, &value).ok_or_else(|| {
                 damaged(format!("{}: wrong checksum", String::from_utf8_lossy(&key)))
             })?;
-            persisted.read(&key, value).map_err(|e: Unreadable| damaged(e.to_string()))?;
+            persisted.read(&key, value).map_err(|e: Unreadable| {
+                let reason = e.to_string();
+                if e.is_newer {
+                    StoreError::Newer { folder: self.folder.clone(), reason }
+                } else {
+                    damaged(reason)
+                }
+            })?;
         }
         Ok(persisted)
     }
 
+    /// The halt, if its record alone can be read.
+    pub(super) fn halt(&self) -> Option<Marker> {
+        let mut persisted = Persisted::default();
+        for entry in self.db.iter().flatten() {
+            let (key, value) = entry;
+            if let Some(value) = checked(&key, &value) {
+                let _others_do_not_matter = persisted.read(&key, value);
+            }
+        }
+        persisted.halt
+    }
+
+    /// From now on an empty store is a damaged one.
+    fn note_written(&mut self) -> io::Result<()> {
+        File::create(self.folder.join(WRITTEN))?.sync_all()?;
+        File::open(&self.folder)?.sync_all()?;
+        self.is_written = true;
+        Ok(())
+    }
+
     fn sync(&self) -> Result<(), StoreError> {
-        let wrong = |e: &dyn std::fmt::Display| StoreError::Io(self.folder.clone(), e.to_string());
-        self.db.flush().map_err(|e| wrong(&e))?;
-        self.file.sync_all().map_err(|e| wrong(&e))
+        self.db.flush().map_err(|e| StoreError::of_sled(&self.folder, &e, false))?;
+        self.file.sync_all().map_err(|e| StoreError::of_io(&self.folder, &e))
     }
 }
 
@@ -115,18 +129,15 @@ impl Store for SledStore {
                 (key, None) => batch.remove(key),
             }
         }
-        self.db
-            .apply_batch(batch)
-            .map_err(|e| StoreError::Io(self.folder.clone(), e.to_string()))?;
+        self.db.apply_batch(batch).map_err(|e| StoreError::of_sled(&self.folder, &e, false))?;
         reach("before-sync");
         self.sync()?;
         reach("after-sync");
+        if !self.is_written {
+            self.note_written().map_err(|e| StoreError::of_io(&self.folder, &e))?;
+        }
         Ok(())
     }
-}
-
-fn is_lock_failure(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock || error.to_string().contains("lock")
 }
 
 fn checksum(key: &[u8], value: &[u8]) -> Vec<u8> {
@@ -150,7 +161,8 @@ mod tests {
     use super::*;
     use bridge_core::{
         block::{BlockNumber, BlockRef, Seq},
-        checkpoint::{Checkpoint, Cursor},
+        checkpoint::{Checkpoint, Cursor, Reach},
+        halt::{Evidence, Told},
         id::InstanceKey,
     };
     use harness::temp::TempDir;
@@ -159,7 +171,14 @@ mod tests {
     fn checkpoint(number: u64) -> Checkpoint {
         let block = BlockRef { number: BlockNumber(number), hash: keccak256(number.to_be_bytes()) };
         let cursor = Cursor { block, next_seq: Seq(number) };
-        Checkpoint { key: InstanceKey(keccak256("k")), cursor, blocked: BTreeMap::new() }
+        Checkpoint {
+            key: InstanceKey(keccak256("k")),
+            cursor,
+            blocked: BTreeMap::new(),
+            witness: None,
+            reach: Reach::default(),
+            foretold: BTreeMap::new(),
+        }
     }
 
     #[test]
@@ -191,5 +210,92 @@ mod tests {
         store.db.insert(b"checkpoint", value).unwrap();
         let error = store.load().unwrap_err().to_string();
         assert!(error.contains("wrong checksum") && error.contains("rebuilt"), "{error}");
+    }
+
+    /// What version 1 wrote for this record.
+    fn written_by_version_1(store: &SledStore, key: &str, json: &str) {
+        let value = [b"\x01", json.as_bytes()].concat();
+        store.db.insert(key, with_checksum(key.as_bytes(), &value)).unwrap();
+        store.sync().unwrap();
+    }
+
+    const HASH: &str = "0x0707070707070707070707070707070707070707070707070707070707070707";
+
+    #[test]
+    fn a_store_of_version_1_is_read_and_written_anew() {
+        let folder = TempDir::new("store").unwrap();
+        let store = SledStore::open(folder.path()).unwrap();
+        let cursor = format!(r#"{{"block":{{"number":7,"hash":"{HASH}"}},"next_seq":9}}"#);
+        let checkpoint =
+            format!(r#"{{"key":"{HASH}","cursor":{cursor},"blocked":{{"1001":{cursor}}}}}"#);
+        written_by_version_1(&store, "checkpoint", &checkpoint);
+        written_by_version_1(&store, "halt", r#"{"kind":"deposit_differs","seq":3}"#);
+        drop(store);
+
+        let opened = open(folder.path()).unwrap();
+        let persisted = opened.persisted;
+        let read = persisted.checkpoint.clone().unwrap();
+        assert_eq!((read.cursor.block.number, read.cursor.next_seq), (BlockNumber(7), Seq(9)));
+        assert_eq!(read.blocked.len(), 1);
+        let evidence = persisted.halt.unwrap().evidence;
+        let expected =
+            Evidence::DepositDiffers { seq: Seq(3), chain: Told::Unrecorded, ledger: None };
+        assert_eq!(evidence, expected);
+        assert_eq!(opened.quarantined, None);
+
+        for record in opened.store.db.iter() {
+            let (key, value) = record.unwrap();
+            assert_eq!(checked(&key, &value).unwrap()[0], 2, "{}", String::from_utf8_lossy(&key));
+        }
+        drop(opened.store);
+        let again = SledStore::open(folder.path()).unwrap().load().unwrap();
+        assert_eq!(again, Persisted { is_outdated: false, ..persisted });
+    }
+
+    #[test]
+    fn a_damaged_store_is_moved_aside_with_its_halt_kept() {
+        let folder = TempDir::new("store").unwrap();
+        let path = folder.path().join("store");
+        let mut store = SledStore::open(&path).unwrap();
+        let evidence = Evidence::BrokenLink { number: BlockNumber(5) };
+        let marker = Marker { evidence, since: bridge_core::block::Millis(1) };
+        store.commit(&[Change::Checkpoint(checkpoint(7)), Change::Halt(marker)]).unwrap();
+        let mut value = store.db.get(b"checkpoint").unwrap().unwrap().to_vec();
+        *value.last_mut().unwrap() ^= 1;
+        store.db.insert(b"checkpoint", value).unwrap();
+        store.sync().unwrap();
+        drop(store);
+
+        let opened = open(&path).unwrap();
+        assert!(opened.quarantined.as_ref().unwrap().exists());
+        assert_eq!(opened.persisted.checkpoint, None);
+        assert_eq!(opened.persisted.halt, Some(marker), "a damaged store lifts no halt");
+        drop(opened.store);
+        assert_eq!(open(&path).unwrap().persisted.halt, Some(marker));
+    }
+
+    #[test]
+    fn garbage_is_moved_aside() {
+        let folder = TempDir::new("store").unwrap();
+        let path = folder.path().join("store");
+        let mut store = SledStore::open(&path).unwrap();
+        store.commit(&[Change::Checkpoint(checkpoint(7))]).unwrap();
+        drop(store);
+        let length = std::fs::metadata(path.join("db")).unwrap().len();
+        std::fs::write(path.join("db"), vec![0x5a; usize::try_from(length).unwrap()]).unwrap();
+        let opened = open(&path).unwrap();
+        assert_eq!((opened.persisted, opened.quarantined.is_some()), (Persisted::default(), true));
+    }
+
+    #[test]
+    fn a_store_of_a_newer_program_is_refused_and_left_alone() {
+        let folder = TempDir::new("store").unwrap();
+        let store = SledStore::open(folder.path()).unwrap();
+        store.db.insert("checkpoint", with_checksum(b"checkpoint", b"\x03{}")).unwrap();
+        store.sync().unwrap();
+        drop(store);
+        let error = open(folder.path()).map(|_| ()).unwrap_err();
+        assert!(matches!(error, StoreError::Newer { .. }), "{error}");
+        assert!(folder.path().join("db").exists());
     }
 }

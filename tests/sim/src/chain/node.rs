@@ -2,11 +2,15 @@
 
 use super::{Branch, Chain};
 use crate::rng::Rng;
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use bridge_core::{
+    amount::TokenAmount,
+    asset::LedgerId,
     block::{BlockNumber, BlockRef, Seq, UnixSeconds},
     command::RangeRequest,
     event::{ContractState, Head, Range, SubmitterAccount},
+    invariant::Holdings,
+    reserves::TokenReading,
     vault_event::{VaultEvent, VaultLog},
 };
 use std::collections::BTreeMap;
@@ -114,6 +118,36 @@ impl Endpoint {
             blocks.flat_map(|i| chain.blocks[*i as usize].logs.iter().copied()).collect();
         self.invent(chain, branch, request, &mut logs);
         Some(Range { request, final_here, headers, logs })
+    }
+
+    /// What the contracts hold at a block, by hash; nothing where the node lacks it.
+    #[must_use]
+    pub fn holdings(
+        &self,
+        chain: &Chain,
+        rng: &mut Rng,
+        block: BlockRef,
+        tokens: &[(LedgerId, Address)],
+    ) -> Vec<TokenReading> {
+        let branch = self.pick(rng);
+        let index = usize::try_from(block.number.0).ok().and_then(|n| branch.get(n));
+        let found = index.map(|i| &chain.blocks[*i as usize]);
+        let Some(found) = found.filter(|b| b.header.block.hash == block.hash) else {
+            return Vec::new();
+        };
+        let one = |(ledger, token): &(LedgerId, Address)| {
+            let n = chain.rules.token(*token)?;
+            let accounted = found.state.accounted[n];
+            let claimable = found.state.claimable[n].iter().map(|(_, amount)| amount).sum();
+            let amount = TokenAmount;
+            let holdings = Holdings {
+                accounted: amount(accounted),
+                claimable: amount(claimable),
+                balance: amount(accounted + claimable),
+            };
+            Some(TokenReading { ledger: *ledger, holdings })
+        };
+        tokens.iter().filter_map(one).collect()
     }
 
     /// Events that this endpoint invented before a block.

@@ -4,6 +4,7 @@
 //! Left out because the bridge uses none of it: imported events, queries, balances by time.
 
 mod create;
+pub(crate) mod survey;
 pub mod translate;
 pub mod types;
 

@@ -33,6 +33,7 @@ pub fn account(new: &NewAccount) -> Account {
 pub fn transfer(new: &NewTransfer) -> Transfer {
     let (phase, pending_id) = match new.phase {
         Phase::Direct => (0, 0),
+        Phase::Balancing => (tf::BALANCING_DEBIT, 0),
         Phase::Pending => (tf::PENDING, 0),
         Phase::Post(id) => (tf::POST, id.0),
         Phase::Void(id) => (tf::VOID, id.0),
@@ -71,6 +72,9 @@ pub fn found(t: &Transfer) -> FoundTransfer {
         credit: AccountId(t.credit_account_id),
         amount: LedgerAmount(t.amount),
         phase,
+        code: t.code,
+        user_data_128: t.user_data_128,
+        user_data_64: t.user_data_64,
         timestamp_ns: t.timestamp,
     }
 }

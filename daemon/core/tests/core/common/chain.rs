@@ -120,6 +120,23 @@ impl Chain {
         self.blocks.last().unwrap().header
     }
 
+    /// What the vault accounts for, in token units.
+    pub(crate) fn accounted(&self, ledger: LedgerId) -> u128 {
+        let logs = self.blocks.iter().flat_map(|b| &b.logs);
+        logs.fold(0, |sum, log| match &log.event {
+            VaultEvent::Deposited(d) if d.ledger == ledger => sum + d.amount.0,
+            VaultEvent::Withdrawal(w) => match (w.progress, self.requests.get(&w.nonce)) {
+                (Progress::Ended(outcome), Some(r))
+                    if outcome.is_payout() && r.ledger == ledger =>
+                {
+                    sum - r.amount.0
+                }
+                _ => sum,
+            },
+            _ => sum,
+        })
+    }
+
     pub(crate) fn origin(&self) -> BlockRef {
         self.blocks[0].header.block
     }

@@ -3,10 +3,13 @@
 use alloy_primitives::Address;
 use bridge_core::{
     account::{GATE_OPERATOR, NewAccount, SUSPENSE, Side},
+    amount::LedgerAmount,
     asset::LedgerId,
     command::LedgerCommand,
     event::LedgerEvent,
     id::{AccountId, PersonClass, TransferId},
+    invariant::Books,
+    reserves::VaultReading,
     transfer::{AccountResult, FoundPhase, FoundTransfer, NewTransfer, Phase, TransferResult},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +34,8 @@ pub(crate) struct Ledger {
     pub(crate) history: Vec<NewTransfer>,
     /// Most events in a request.
     pub(crate) limit: usize,
+    /// What the ledger's sums lie about.
+    pub(crate) unbooked: i128,
 }
 
 impl Ledger {
@@ -41,6 +46,7 @@ impl Ledger {
             burnt: BTreeSet::new(),
             history: Vec::new(),
             limit: 8189,
+            unbooked: 0,
         };
         // The process makes the foundation before it starts the core.
         ledger.create_account(&NewAccount::chart(LedgerId::CONTROL, GATE_OPERATOR));
@@ -54,6 +60,22 @@ impl Ledger {
 
     pub(crate) fn suspense(&self, ledger: LedgerId) -> u128 {
         self.available(AccountId::chart(ledger, SUSPENSE.number))
+    }
+
+    /// Posted debits of an account.
+    pub(crate) fn debits(&self, id: AccountId) -> u128 {
+        self.accounts.get(&id).map_or(0, |a| a.debits[POSTED])
+    }
+
+    /// Posted debits less posted credits.
+    pub(crate) fn net(&self, id: AccountId) -> u128 {
+        self.accounts.get(&id).map_or(0, |a| a.debits[POSTED] - a.credits[POSTED])
+    }
+
+    /// Moves money by no transfer of ours.
+    pub(crate) fn move_posted(&mut self, debit: AccountId, credit: AccountId, amount: u128) {
+        self.account(debit).debits[POSTED] += amount;
+        self.account(credit).credits[POSTED] += amount;
     }
 
     fn available(&self, id: AccountId) -> u128 {
@@ -111,6 +133,7 @@ impl Ledger {
             LedgerCommand::CreateAccounts { request, accounts } => (*request, accounts.len()),
             LedgerCommand::CreateTransfers { request, transfers } => (*request, transfers.len()),
             LedgerCommand::LookupTransfers { request, ids } => (*request, ids.len()),
+            LedgerCommand::Survey { request, .. } => (*request, 0),
         };
         if events > self.limit {
             return LedgerEvent::TooMuch { request, events };
@@ -133,19 +156,74 @@ impl Ledger {
                 let transfers = ids.iter().filter_map(|id| self.find(*id)).collect();
                 LedgerEvent::Found { request: *request, transfers }
             }
+            LedgerCommand::Survey { request, vaults } => {
+                let readings = vaults.iter().filter_map(|v| self.survey(*v)).collect();
+                LedgerEvent::Surveyed { request: *request, readings }
+            }
         }
+    }
+
+    fn survey(&self, (ledger, vault): (LedgerId, AccountId)) -> Option<VaultReading> {
+        let account = self.accounts.get(&vault)?;
+        let moves = |t: &&NewTransfer| match t.phase {
+            Phase::Direct | Phase::Balancing => t.debit == vault || t.credit == vault,
+            Phase::Post(pending) => self.transfers[&pending].credit == vault,
+            Phase::Pending | Phase::Void(_) => false,
+        };
+        let newest = self.history.iter().rev().filter(moves).map(|t| (t.id, t.amount)).collect();
+        let of = |a: &&Account| a.new.ledger == ledger;
+        let (mut books, mut owed) = (Books::default(), 0_i128);
+        for a in self.accounts.values().filter(of) {
+            books.debits.0 += a.debits[POSTED];
+            books.credits.0 += a.credits[POSTED];
+            let net = i128::try_from(a.debits[POSTED]).unwrap()
+                - i128::try_from(a.credits[POSTED]).unwrap();
+            if a.new.id == vault {
+                books.held.0 = u128::try_from(net).unwrap();
+            } else {
+                owed -= net;
+            }
+        }
+        books.owed.0 = u128::try_from(owed + self.unbooked).unwrap();
+        let (debits, credits) = (account.debits[POSTED], account.credits[POSTED]);
+        Some(VaultReading {
+            ledger,
+            debits: LedgerAmount(debits),
+            credits: LedgerAmount(credits),
+            taken_ns: 1,
+            newest,
+            is_complete: true,
+            books: Some(books),
+        })
+    }
+
+    /// The ledger as it was before its newest transfers.
+    pub(crate) fn restore(&mut self, older: &Self) {
+        *self = older.clone();
     }
 
     fn find(&self, id: TransferId) -> Option<FoundTransfer> {
         let t = self.transfers.get(&id)?;
         let phase = match t.phase {
-            Phase::Direct => FoundPhase::Direct,
+            Phase::Direct | Phase::Balancing => FoundPhase::Direct,
             Phase::Pending => FoundPhase::Pending,
             Phase::Post(_) => FoundPhase::Post,
             Phase::Void(_) => FoundPhase::Void,
         };
         let NewTransfer { id, debit, credit, amount, .. } = *t;
-        Some(FoundTransfer { id, debit, credit, amount, phase, timestamp_ns: 1 })
+        let (code, user_data_128, user_data_64) =
+            (t.code.number(), t.user_data_128, t.user_data_64);
+        Some(FoundTransfer {
+            id,
+            debit,
+            credit,
+            amount,
+            phase,
+            code,
+            user_data_128,
+            user_data_64,
+            timestamp_ns: 1,
+        })
     }
 
     /// All or nothing; of a failed chain only the failing leg's id is burnt.
@@ -175,8 +253,13 @@ impl Ledger {
         if self.burnt.contains(&t.id) {
             return R::IdAlreadyFailed;
         }
+        let mut t = *t;
+        if t.phase == Phase::Balancing {
+            t.amount.0 = t.amount.0.min(self.available(t.debit));
+        }
+        let t = &t;
         let result = match t.phase {
-            Phase::Direct => self.book(t, POSTED),
+            Phase::Direct | Phase::Balancing => self.book(t, POSTED),
             Phase::Pending => self.book(t, PENDING),
             Phase::Post(pending) => self.resolve(t, pending, true),
             Phase::Void(pending) => self.resolve(t, pending, false),

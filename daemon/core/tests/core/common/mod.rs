@@ -12,6 +12,8 @@ pub(crate) use ledger::Ledger;
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use bridge_core::{
+    amount::TokenAmount,
+    asset::LedgerId,
     block::{Millis, Seq},
     bridge::{Bridge, CannotStart, Config},
     checkpoint::{Change, Checkpoint, Persisted},
@@ -23,7 +25,9 @@ use bridge_core::{
     event::{ContractState, Event, LedgerEvent, PayoutEvent},
     halt::Evidence,
     id::{Identity, Instance, Kind, TransferId},
+    invariant::Holdings,
     posting::WithdrawalIds,
+    reserves::TokenReading,
     submitter::SubmitterConfig,
     transfer::NewTransfer,
     vault_event::{Outcome, VaultEvent},
@@ -69,6 +73,10 @@ pub(crate) struct Story {
     /// The submitter's transactions: the newest bytes for each nonce.
     pub(crate) pool: BTreeMap<u64, Bytes>,
     pub(crate) plans: BTreeMap<u64, TransactionPlan>,
+    /// How often the core asked for payouts to be paused on chain.
+    pub(crate) pauses: u32,
+    /// Token units that left the vault without an event, by ledger.
+    pub(crate) stolen: BTreeMap<LedgerId, u128>,
 }
 
 impl Story {
@@ -97,6 +105,8 @@ impl Story {
             states: BTreeMap::new(),
             pool: BTreeMap::new(),
             plans: BTreeMap::new(),
+            pauses: 0,
+            stolen: BTreeMap::new(),
         }
     }
 
@@ -222,6 +232,13 @@ impl Story {
                 Event::State { endpoint, seq, block: block.number, state: Some(state) }
             }
             Command::Ledger(command) => Event::Ledger(self.ledger.execute(&command)),
+            Command::Chain(ChainCommand::ReadHoldings { endpoint, block, tokens }) => {
+                Event::Holdings { endpoint, block, readings: self.holdings(&tokens) }
+            }
+            Command::Payout(PayoutCommand::Pause) => {
+                self.pauses += 1;
+                return;
+            }
             Command::Payout(PayoutCommand::Authorize { seq, verdict, .. }) => {
                 let signatures = vec![Bytes::from_static(b"signature")];
                 Event::Payout(PayoutEvent::Authorized { seq, verdict, signatures })
@@ -233,6 +250,22 @@ impl Story {
             }
         };
         self.apply(event);
+    }
+
+    /// What the contracts hold at the newest block.
+    fn holdings(&self, tokens: &[(LedgerId, Address)]) -> Vec<TokenReading> {
+        let accounted = |ledger: LedgerId| self.chain.accounted(ledger);
+        let reading = |(ledger, _): &(LedgerId, Address)| {
+            let stolen = self.stolen.get(ledger).copied().unwrap_or_default();
+            let amount = accounted(*ledger);
+            let holdings = Holdings {
+                accounted: TokenAmount(amount),
+                claimable: TokenAmount(0),
+                balance: TokenAmount(amount - stolen),
+            };
+            TokenReading { ledger: *ledger, holdings }
+        };
+        tokens.iter().map(reading).collect()
     }
 
     pub(crate) fn build(&mut self, plan: TransactionPlan) -> PayoutEvent {
@@ -317,7 +350,8 @@ impl Story {
     pub(crate) fn assert_halted(&self, is_it: impl Fn(Evidence) -> bool) {
         let evidence = self.bridge.halted().expect("it must halt");
         assert!(is_it(evidence), "{evidence:?}");
-        assert_eq!(self.persisted().halt, Some(evidence), "a halt is durable");
+        let marker = self.persisted().halt.map(|m| m.evidence);
+        assert_eq!(marker, Some(evidence), "a halt is durable");
     }
 
     /// Transfers of all `create_transfers` ordered since `said` had this length.
@@ -356,6 +390,10 @@ fn config(chain: &Chain) -> Config {
             rebroadcast_ms: REBROADCAST_MS,
             replace_ms: REPLACE_MS,
         }),
+        reserves: None,
+        is_new: true,
+        superseded: Vec::new(),
+        pauser: false,
     }
 }
 
@@ -370,7 +408,9 @@ pub(crate) fn create_transfers(
 ) -> Option<(bridge_core::command::RequestId, Vec<NewTransfer>)> {
     match ledger_command(command)? {
         LedgerCommand::CreateTransfers { request, transfers } => Some((request, transfers)),
-        LedgerCommand::CreateAccounts { .. } | LedgerCommand::LookupTransfers { .. } => None,
+        LedgerCommand::CreateAccounts { .. }
+        | LedgerCommand::LookupTransfers { .. }
+        | LedgerCommand::Survey { .. } => None,
     }
 }
 

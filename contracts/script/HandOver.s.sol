@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+import {
+    IAccessControlDefaultAdminRules
+} from "@openzeppelin/contracts/access/extensions/IAccessControlDefaultAdminRules.sol";
+import {Script} from "forge-std/Script.sol";
+import {console2} from "forge-std/console2.sol";
+
+/// @title Hands the admin role of a vault over, in two steps
+/// @notice Read from the environment: SOVR_VAULT, and for the first step SOVR_NEW_ADMIN.
+///
+/// The admin runs `--sig "begin()"`; after the vault's admin delay the new admin runs
+/// `--sig "accept()"`. Until then the old one keeps the role, and `--sig "cancel()"` takes the
+/// offer back.
+contract HandOver is Script {
+    bytes32 private constant ADMIN_ROLE = bytes32(0);
+
+    /// @notice The step did not have its effect; `what` names it.
+    error HandOverDiffers(string what);
+
+    /// @notice The new admin may accept at `acceptAfter` (Unix seconds), not yet.
+    error AcceptLater(uint48 acceptAfter);
+
+    /// @notice Offers the role to SOVR_NEW_ADMIN.
+    function begin() external {
+        address newAdmin = vm.envAddress("SOVR_NEW_ADMIN");
+        IAccessControlDefaultAdminRules vault = _vault();
+        vm.broadcast();
+        vault.beginDefaultAdminTransfer(newAdmin);
+        (address pending, uint48 acceptAfter) = vault.pendingDefaultAdmin();
+        if (pending != newAdmin) revert HandOverDiffers("pending admin");
+        console2.log("offered to", pending);
+        console2.log("to be accepted after, Unix seconds", acceptAfter);
+    }
+
+    /// @notice Accepts the role; for the new admin.
+    function accept() external {
+        IAccessControlDefaultAdminRules vault = _vault();
+        (address pending, uint48 acceptAfter) = vault.pendingDefaultAdmin();
+        if (block.timestamp <= acceptAfter) revert AcceptLater(acceptAfter);
+        address oldAdmin = vault.defaultAdmin();
+        vm.broadcast();
+        vault.acceptDefaultAdminTransfer();
+        if (vault.defaultAdmin() != pending) revert HandOverDiffers("admin");
+        if (oldAdmin != pending && IAccessControl(address(vault)).hasRole(ADMIN_ROLE, oldAdmin)) {
+            revert HandOverDiffers("old admin");
+        }
+        console2.log("admin is", pending);
+    }
+
+    /// @notice Takes the offer back; for the old admin.
+    function cancel() external {
+        IAccessControlDefaultAdminRules vault = _vault();
+        vm.broadcast();
+        vault.cancelDefaultAdminTransfer();
+        (address pending,) = vault.pendingDefaultAdmin();
+        if (pending != address(0)) revert HandOverDiffers("pending admin");
+        console2.log("admin stays", vault.defaultAdmin());
+    }
+
+    function _vault() private view returns (IAccessControlDefaultAdminRules) {
+        return IAccessControlDefaultAdminRules(vm.envAddress("SOVR_VAULT"));
+    }
+}
