@@ -158,6 +158,8 @@ const FORGIVEN_AFTER_MS: u64 = 600_000;
 const STRIKES_MAX: u32 = 2;
 /// Once an endpoint found a range too large, so many go well before a larger one is tried.
 const GROW_AFTER_RANGES: u32 = 32;
+/// The same where nobody said that the size was the cause.
+const GROW_AFTER_FAULTS: u32 = 4;
 
 /// Another one's final block that this one has to reach.
 #[derive(Clone, Copy, Debug)]
@@ -425,11 +427,11 @@ impl Endpoints {
 
     /// So many blocks were too many, or may have been: half as many at once, and more again only
     /// after many ranges that went well.
-    pub(crate) fn met_limit(&mut self, id: EndpointId, blocks: u64) {
+    pub(crate) fn met_limit(&mut self, id: EndpointId, blocks: u64, told: bool) {
         if let Some(endpoint) = self.get_mut(id) {
             endpoint.range_blocks = endpoint.range_blocks.min(blocks);
             endpoint.halve();
-            endpoint.grow_after = GROW_AFTER_RANGES;
+            endpoint.grow_after = if told { GROW_AFTER_RANGES } else { GROW_AFTER_FAULTS };
         }
     }
 
@@ -575,7 +577,7 @@ mod tests {
     #[test]
     fn limits_are_learned_for_each_endpoint_and_remembered() {
         let mut all = endpoints(2, 1);
-        all.met_limit(A, 500);
+        all.met_limit(A, 500, true);
         assert_eq!((all.range_blocks(A), all.range_blocks(B)), (250, 1_000));
         all.failed(A, ReadFault::Timeout, START);
         all.fits(A, START.plus(1_000));
@@ -587,7 +589,7 @@ mod tests {
         assert_eq!(all.range_blocks(A), 500);
         all.learn_size(A, 101, 100);
         assert_eq!(all.range_blocks(A), 250);
-        (0..20).for_each(|_| all.met_limit(B, 1_000));
+        (0..20).for_each(|_| all.met_limit(B, 1_000, false));
         assert_eq!(all.range_blocks(B), 1);
     }
 

@@ -98,13 +98,14 @@ impl ChainView {
         }
         let (id, blocks) = (request.endpoint, request.to.minus(request.from.0).0.saturating_add(1));
         let told = fault == ReadFault::TooLarge;
-        // What it meets may be a limit that it does not tell.
-        let untold = matches!(
+        // What fails again may have met a limit that it does not tell.
+        let may_be = matches!(
             fault,
             ReadFault::Timeout | ReadFault::Unreachable | ReadFault::Refused | ReadFault::Unusable
         );
+        let untold = may_be && self.attempt > 0;
         if blocks > 1 && (told || untold) {
-            self.endpoints.met_limit(id, blocks);
+            self.endpoints.met_limit(id, blocks, told);
         }
         if blocks > 1 && told {
             // Nothing is wrong.

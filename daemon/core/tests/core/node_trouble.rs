@@ -134,8 +134,11 @@ fn an_error_that_does_not_tell_of_a_limit_makes_ranges_smaller_too() {
         let first = story.run_until(fetch);
         story.apply(Event::RangeFailed { request: first, fault });
         let again = story.run_until(fetch);
+        assert_eq!((again.from, again.to), (first.from, first.to), "once may be an accident");
+        story.apply(Event::RangeFailed { request: again, fault });
+        let smaller = story.run_until(fetch);
         let blocks = |r: bridge_core::command::RangeRequest| r.to.0 - r.from.0 + 1;
-        assert_eq!(blocks(again), blocks(first) / 2, "{fault:?}");
+        assert_eq!(blocks(smaller), blocks(first) / 2, "{fault:?}");
     }
 }
 
