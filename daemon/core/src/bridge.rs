@@ -592,6 +592,7 @@ impl Bridge {
 
     /// The view may have gone back to what is proven: what was acknowledged beyond it was only read.
     fn follow_view(&mut self) {
+        self.view.drop_doubted_head();
         let read = self.view.cursor();
         let beyond = |cursor: &Cursor| cursor.block.number > read.block.number;
         self.marks.retain(|(_, cursor)| !beyond(cursor));
