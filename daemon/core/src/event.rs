@@ -1,10 +1,11 @@
 //! Everything that can come in.
 
 use crate::{
-    block::{BlockNumber, BlockRef, Header, Seq},
+    block::{BlockNumber, BlockRef, Header, Seq, UnixSeconds},
     command::{RangeRequest, RequestId},
     endpoint::{EndpointId, ReadFault},
     id::{AccountId, TransferId},
+    obstacle::Obstacle,
     reserves::{TokenReading, VaultReading},
     transfer::{AccountResult, FoundTransfer, TransferResult},
     vault_event::VaultLog,
@@ -84,10 +85,23 @@ pub struct Head {
     pub last_seq: Seq,
     /// The height that was asked about, and the hash the node has for it.
     pub anchor: Option<(BlockNumber, B256)>,
-    /// Base fee of the newest block, wei.
+    /// Base fee of the next block, wei.
     pub base_fee: u128,
+    /// What the newest blocks' transactions tipped, by their median, wei.
+    pub tip: u128,
+    /// The vault pays nothing before this time, by its newest state.
+    pub payouts_paused_until: UnixSeconds,
     /// The submitter's account; `None` where payouts are not configured.
     pub submitter: Option<SubmitterAccount>,
+}
+
+impl Head {
+    /// True while the vault pays nothing. Judged by the final head's time, which lags behind: a
+    /// pause that runs out ends a little late, never early.
+    #[must_use]
+    pub fn are_payouts_paused(&self) -> bool {
+        self.final_head.timestamp < self.payouts_paused_until
+    }
 }
 
 /// The submitter's account as the node sees it.
@@ -208,5 +222,7 @@ pub enum PayoutEvent {
     NotBuilt {
         /// Its nonce.
         nonce: u64,
+        /// Why.
+        obstacle: Obstacle,
     },
 }

@@ -28,6 +28,8 @@ named! {
         SignedPayout = "payout signed",
         /// Signers signed a refusal.
         SignedRefusal = "refusal signed",
+        /// A trial at the newest block said no: nothing was sent.
+        Held = "held back",
         /// A transaction went out.
         Broadcast = "broadcast",
         /// The same bytes went out again.

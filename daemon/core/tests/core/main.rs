@@ -14,6 +14,7 @@ mod endpoints;
 mod halts;
 mod ledger_trouble;
 mod node_trouble;
+mod obstacles;
 mod payouts;
 mod records;
 mod reserves;
