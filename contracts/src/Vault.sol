@@ -64,6 +64,9 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
     /// @dev Permit2, at the address that it has on every chain.
     IPermit2 private constant PERMIT2 = IPermit2(0x000000000022D473030F116dDEE9F6B43aC78BA3);
 
+    /// @dev Longest time in which a budget refills; its end in 1/256 seconds must fit 40 bits.
+    uint32 private constant BUDGET_PERIOD_LIMIT = 365 days;
+
     /// @dev Longest delay of loosening changes.
     uint48 private constant LOOSENING_DELAY_LIMIT = 30 days;
 
@@ -1219,7 +1222,12 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
 
     function _setPayoutLimits(address token, PayoutLimits memory wanted) private {
         Limits limits = _entries[token].limits;
-        if (wanted.budgetCapacity == 0 || wanted.budgetPeriod == 0) {
+        uint256 refill;
+        unchecked {
+            // A period of 0 becomes the largest number.
+            refill = uint256(wanted.budgetPeriod) - 1;
+        }
+        if (wanted.budgetCapacity == 0 || refill >= BUDGET_PERIOD_LIMIT) {
             revert PayoutBudgetIsZero(token);
         }
         uint256 minimum = limits.minWithdrawal();

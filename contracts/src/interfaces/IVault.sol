@@ -16,8 +16,8 @@ interface IVault is IVaultEvents, IVaultErrors {
     /// @param queueAbove larger payouts wait in the queue, token units; the largest uint128 for none
     /// @param budgetCapacity what can be paid out at once when nothing was paid for a while, token
     /// units
-    /// @param budgetPeriod seconds in which an empty budget refills: in any time T at most
-    /// `budgetCapacity * (1 + T / budgetPeriod)` leaves the vault
+    /// @param budgetPeriod seconds in which an empty budget refills, a year at most: in any time T at
+    /// most `budgetCapacity * (1 + T / budgetPeriod)` leaves the vault
     struct PayoutLimits {
         uint128 maxPayout;
         uint128 queueAbove;
