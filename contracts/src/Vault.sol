@@ -853,19 +853,24 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
             return (0, _fault(AccountedTooLow.selector, _word(token), held, needed));
         }
         if (spent != 0) {
-            Limits limits = entry.limits;
-            uint256 left = limits.spend(spentUntil, spent);
-            if (left == 0) {
-                uint128 available = limits.available(spentUntil);
-                return (0, _fault(PayoutBudgetExhausted.selector, _word(token), spent, available));
-            }
-            spentUntil = left;
+            uint256 before = spentUntil;
+            spentUntil = entry.limits.spend(before, spent);
+            if (spentUntil == 0) return (0, _exhausted(token, before, spent));
         }
         core = core.next();
         if (token == ETHER) core = core.withEther(held - taken, spentUntil);
         else entry.book = book.withBooks(held - taken, spentUntil);
         _core = core;
         seq = core.lastSeq();
+    }
+
+    function _exhausted(address token, uint256 spentUntil, uint128 amount)
+        private
+        view
+        returns (bytes memory)
+    {
+        uint128 available = _entries[token].limits.available(spentUntil);
+        return _fault(PayoutBudgetExhausted.selector, _word(token), amount, available);
     }
 
     function _books(address token) private view returns (uint256 held, uint256 spentUntil) {
