@@ -856,11 +856,9 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
             return (0, _fault(AccountedTooLow.selector, _word(token), held, needed));
         }
         if (spent != 0) {
-            uint256 left = entry.limits.spend(spentUntil, spent);
-            if (left == 0) {
-                return (0, _budgetFault(entry.limits, token, spentUntil, spent));
-            }
-            spentUntil = left;
+            uint256 before = spentUntil;
+            spentUntil = entry.limits.spend(before, spent);
+            if (spentUntil == 0) return (0, _exhausted(token, before, spent));
         }
         core = core.next();
         if (token == ETHER) core = core.withEther(held - taken, spentUntil);
@@ -869,12 +867,12 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
         seq = core.lastSeq();
     }
 
-    function _budgetFault(Limits limits, address token, uint256 spentUntil, uint128 amount)
+    function _exhausted(address token, uint256 spentUntil, uint128 amount)
         private
         view
         returns (bytes memory)
     {
-        uint128 available = limits.available(spentUntil);
+        uint128 available = _entries[token].limits.available(spentUntil);
         return _fault(PayoutBudgetExhausted.selector, _word(token), amount, available);
     }
 
