@@ -24,8 +24,8 @@ import {Limits, LimitsLib} from "./types/Limits.sol";
 
 /// @title The SOVR vault
 /// @notice See `IVault`. Immutable: no proxy, no delegatecall, no function that moves pooled funds
-/// other than `payout`, `payoutBatch`, `finalize` and `claim`, and no call whose target or data a caller
-/// chooses freely.
+/// other than `payout`, `payoutBatch`, `finalize` and `claim`, and no call whose target or data a
+/// caller chooses freely.
 contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
@@ -93,8 +93,8 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
 
     /// @dev What a Permit2 depositor signs besides the transfer, and how Permit2 is told its type.
     bytes32 private constant WITNESS_TYPEHASH = keccak256("VaultDeposit(address owner)");
-    string private constant WITNESS_TYPE =
-        "VaultDeposit witness)TokenPermissions(address token,uint256 amount)VaultDeposit(address owner)";
+    string private constant WITNESS_TYPE = "VaultDeposit witness)"
+        "TokenPermissions(address token,uint256 amount)VaultDeposit(address owner)";
 
     // ---------------------------------------------------------------- storage
 
