@@ -24,8 +24,8 @@ import {Limits, LimitsLib} from "./types/Limits.sol";
 
 /// @title The SOVR vault
 /// @notice See `IVault`. Immutable: no proxy, no delegatecall, no function that moves pooled funds
-/// other than `payout`, `payoutBatch`, `finalize` and `claim`, and no call whose target or data a caller
-/// chooses freely.
+/// other than `payout`, `payoutBatch`, `finalize` and `claim`, and no call whose target or data a
+/// caller chooses freely.
 contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
@@ -64,6 +64,9 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
     /// @dev Permit2, at the address that it has on every chain.
     IPermit2 private constant PERMIT2 = IPermit2(0x000000000022D473030F116dDEE9F6B43aC78BA3);
 
+    /// @dev Longest time in which a budget refills; its end in 1/256 seconds must fit 40 bits.
+    uint32 private constant BUDGET_PERIOD_LIMIT = 365 days;
+
     /// @dev Longest delay of loosening changes.
     uint48 private constant LOOSENING_DELAY_LIMIT = 30 days;
 
@@ -90,8 +93,8 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
 
     /// @dev What a Permit2 depositor signs besides the transfer, and how Permit2 is told its type.
     bytes32 private constant WITNESS_TYPEHASH = keccak256("VaultDeposit(address owner)");
-    string private constant WITNESS_TYPE =
-        "VaultDeposit witness)TokenPermissions(address token,uint256 amount)VaultDeposit(address owner)";
+    string private constant WITNESS_TYPE = "VaultDeposit witness)"
+        "TokenPermissions(address token,uint256 amount)VaultDeposit(address owner)";
 
     // ---------------------------------------------------------------- storage
 
@@ -853,11 +856,9 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
             return (0, _fault(AccountedTooLow.selector, _word(token), held, needed));
         }
         if (spent != 0) {
-            uint256 left = entry.limits.spend(spentUntil, spent);
-            if (left == 0) {
-                return (0, _budgetFault(entry.limits, token, spentUntil, spent));
-            }
-            spentUntil = left;
+            uint256 before = spentUntil;
+            spentUntil = entry.limits.spend(before, spent);
+            if (spentUntil == 0) return (0, _exhausted(token, before, spent));
         }
         core = core.next();
         if (token == ETHER) core = core.withEther(held - taken, spentUntil);
@@ -866,12 +867,12 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
         seq = core.lastSeq();
     }
 
-    function _budgetFault(Limits limits, address token, uint256 spentUntil, uint128 amount)
+    function _exhausted(address token, uint256 spentUntil, uint128 amount)
         private
         view
         returns (bytes memory)
     {
-        uint128 available = limits.available(spentUntil);
+        uint128 available = _entries[token].limits.available(spentUntil);
         return _fault(PayoutBudgetExhausted.selector, _word(token), amount, available);
     }
 
@@ -1219,7 +1220,12 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
 
     function _setPayoutLimits(address token, PayoutLimits memory wanted) private {
         Limits limits = _entries[token].limits;
-        if (wanted.budgetCapacity == 0 || wanted.budgetPeriod == 0) {
+        uint256 refill;
+        unchecked {
+            // A period of 0 becomes the largest number.
+            refill = uint256(wanted.budgetPeriod) - 1;
+        }
+        if (wanted.budgetCapacity == 0 || refill >= BUDGET_PERIOD_LIMIT) {
             revert PayoutBudgetIsZero(token);
         }
         uint256 minimum = limits.minWithdrawal();
