@@ -108,9 +108,10 @@ impl Coverage {
             Transition::ReservesBroken,
             Transition::ReservesMended,
         ];
-        match fault {
-            Fault::Contradiction => matches!(transition, Transition::Halted | Transition::Reread),
-            _ => !after.contains(&transition),
+        if fault == Fault::Contradiction {
+            matches!(transition, Transition::Halted | Transition::Reread)
+        } else {
+            !after.contains(&transition)
         }
     }
 

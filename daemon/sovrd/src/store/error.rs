@@ -82,11 +82,12 @@ impl StoreError {
             sled::Error::Io(io) if at_start && is_lock_failure(io) => {
                 Self::InUse(folder.to_owned())
             }
-            sled::Error::Io(io) => match Self::of_io(folder, io) {
+            sled::Error::Io(io) => {
+                let error = Self::of_io(folder, io);
                 // Files that are there and make no sense.
-                Self::Io(_, reason) if at_start => Self::damaged(folder, reason),
-                other => other,
-            },
+                let senseless = at_start && matches!(error, Self::Io(..));
+                if senseless { Self::damaged(folder, io.to_string()) } else { error }
+            }
             sled::Error::Corruption { .. } => Self::damaged(folder, error.to_string()),
             sled::Error::CollectionNotFound(_)
             | sled::Error::Unsupported(_)

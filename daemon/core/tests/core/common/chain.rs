@@ -119,17 +119,21 @@ impl Chain {
     /// What the vault accounts for, in token units.
     pub(crate) fn accounted(&self, ledger: LedgerId) -> u128 {
         let logs = self.blocks.iter().flat_map(|b| &b.logs);
-        logs.fold(0, |sum, log| match &log.event {
-            VaultEvent::Deposited(d) if d.ledger == ledger => sum + d.amount.0,
-            VaultEvent::Withdrawal(w) => match (w.progress, self.requests.get(&w.nonce)) {
-                (Progress::Ended(outcome), Some(r))
-                    if outcome.is_payout() && r.ledger == ledger =>
-                {
-                    sum - r.amount.0
-                }
-                _ => sum,
-            },
-            _ => sum,
+        logs.fold(0, |sum, log| {
+            if let VaultEvent::Deposited(d) = &log.event
+                && d.ledger == ledger
+            {
+                return sum + d.amount.0;
+            }
+            if let VaultEvent::Withdrawal(w) = &log.event
+                && let Progress::Ended(outcome) = w.progress
+                && let Some(r) = self.requests.get(&w.nonce)
+                && outcome.is_payout()
+                && r.ledger == ledger
+            {
+                return sum - r.amount.0;
+            }
+            sum
         })
     }
 
