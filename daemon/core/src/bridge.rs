@@ -187,8 +187,10 @@ impl Bridge {
         self.take_in(event, now, &mut out);
         if self.halted.is_none() {
             self.settle(&mut out);
-            self.pay(now, &mut out);
+            // First what is to be asked: there a head is dropped whose tellers are not believed any
+            // more, and nobody signs on such a head.
             self.fetch(now, &mut out);
+            self.pay(now, &mut out);
             self.prove(now);
             self.send_batch(now, &mut out);
             self.go_on_comparing();
