@@ -14,6 +14,7 @@ mod flows;
 mod halt;
 mod hostile;
 mod nodes;
+mod payouts;
 mod refusals;
 mod reorgs;
 mod reserves;

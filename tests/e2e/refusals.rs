@@ -4,7 +4,7 @@ use crate::world::{ETHER, PATIENCE, World, daemon};
 use alloy::primitives::B256;
 use anyhow::Result;
 use harness::{
-    keys::Role,
+    keys::{Role, write_keystore},
     port,
     process::{Launch, Lifetime},
     servers::Sovrd,
@@ -114,6 +114,31 @@ fn keys_that_cannot_be_opened_are_refused_without_telling_secrets() -> Result<()
     refuses(&mut world, CONFIGURATION, "payouts.signer_keystore")?;
     assert!(!world.log().contains("hunter2"), "a secret in the log");
     Ok(())
+}
+
+#[test]
+fn keys_that_cannot_pay_are_refused() -> Result<()> {
+    let mut world = World::new()?;
+    let good = world.config.clone();
+    let keys = world.dir.path().join("keys");
+    let erin = write_keystore(&keys, "erin.json", Role::Erin.private_key(), "development")?;
+
+    let payouts = world.config.payouts.as_mut().unwrap();
+    payouts.signer_keystore = erin;
+    refuses(&mut world, CONFIGURATION, "is no payout signer of the vault")?;
+
+    world.config = good.clone();
+    let payouts = world.config.payouts.as_mut().unwrap();
+    payouts.submitter_keystore = payouts.signer_keystore.clone();
+    refuses(&mut world, CONFIGURATION, "payouts.submitter_keystore: is the signer's")?;
+
+    world.config = good;
+    let admin = world.wallet(Role::Admin)?;
+    let signers = [Role::PayoutSigner.address()?, Role::Erin.address()?];
+    world.vault.set_signers(&admin, &signers, 2)?;
+    refuses(&mut world, CONFIGURATION, "the vault asks for 2 signatures")?;
+    world.vault.set_signers(&admin, &signers, 1)?;
+    world.start()
 }
 
 #[test]

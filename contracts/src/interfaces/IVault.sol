@@ -252,9 +252,10 @@ interface IVault is IVaultEvents, IVaultErrors {
     /// @dev The ledger's reservation, if any, is released when the intent's deadline has passed.
     function invalidateNonce(uint256 nonce) external;
 
-    /// @notice Moves funds out of the vault; the vault calls it on itself, so that a failed push
+    /// @notice Moves tokens out of the vault; the vault calls it on itself, so that a push that fails
     /// undoes itself.
-    function push(address token, address to, uint128 amount) external;
+    /// @dev Its selector is the lowest of all, so that the call finds it first.
+    function disburseTokens(address token, address to, uint256 amount) external;
 
     // ---------------------------------------------------------------- administration
 

@@ -150,6 +150,8 @@ mod tests {
             last_seq: Seq(number),
             anchor: None,
             base_fee: 0,
+            tip: 0,
+            payouts_paused_until: crate::block::UnixSeconds(0),
             submitter: None,
         }
     }

@@ -3,7 +3,8 @@
 use crate::{
     block::{Millis, Seq, UnixSeconds},
     checkpoint::Change,
-    withdrawal::{Reservation, Withdrawal, Work},
+    obstacle::Obstacle,
+    withdrawal::{Reservation, Verdict, Withdrawal, Work},
 };
 use alloy_primitives::B256;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Questions to the signers, and to the chain, that may wait for an answer at the same time: anybody
 /// can open withdrawals, and no adapter's queue may overflow for it.
 const ASKED_MAX: usize = 64;
+/// Of the questions to the signers, so many are kept for payouts.
+const ASKED_FOR_PAYOUTS: usize = 16;
+
+/// What waits for a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Queue {
+    Payouts,
+    Refusals,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Book {
@@ -18,8 +28,11 @@ pub(crate) struct Book {
     by_id: BTreeMap<B256, Seq>,
     /// Ended on chain: the ledger must follow, also while the follower is behind.
     to_settle: BTreeSet<Seq>,
-    /// May be paid or refused, once the follower is up to date.
+    /// May be paid, once the follower is up to date.
     to_pay: BTreeSet<Seq>,
+    /// May be refused then. Apart, so that refusals, which cost a spammer nothing, never stand
+    /// before a payout.
+    to_refuse: BTreeSet<Seq>,
     /// The signers were asked, and did not answer yet.
     signing: BTreeSet<Seq>,
     /// The chain was asked, and did not answer yet.
@@ -27,6 +40,8 @@ pub(crate) struct Book {
     timers: BTreeSet<(Millis, Seq)>,
     deadlines: BTreeSet<(UnixSeconds, Seq)>,
     dirty: BTreeSet<Seq>,
+    /// How many meet each obstacle.
+    held: BTreeMap<Obstacle, usize>,
 }
 
 impl Book {
@@ -80,18 +95,45 @@ impl Book {
         self.deadlines.remove(&(withdrawal.request.deadline, seq));
         self.dirty.remove(&seq);
         self.take_out(seq);
+        self.count_held(withdrawal.obstacle, None);
         Some(withdrawal)
     }
 
     fn take_out(&mut self, seq: Seq) {
-        for set in [&mut self.to_settle, &mut self.to_pay, &mut self.signing, &mut self.reading] {
+        let Self { to_settle, to_pay, to_refuse, signing, reading, .. } = self;
+        for set in [to_settle, to_pay, to_refuse, signing, reading] {
             set.remove(&seq);
         }
     }
 
-    /// How many more withdrawals the signers may be asked about.
-    pub(crate) fn room_to_sign(&self) -> usize {
-        ASKED_MAX.saturating_sub(self.signing.len())
+    /// How many more withdrawals the signers may be asked about; refusals leave room for payouts.
+    pub(crate) fn room_to_sign(&self, verdict: Verdict) -> usize {
+        let kept = if verdict == Verdict::Pay { 0 } else { ASKED_FOR_PAYOUTS };
+        ASKED_MAX.saturating_sub(kept).saturating_sub(self.signing.len())
+    }
+
+    /// Notes what keeps a withdrawal from being sent, or that nothing does any more.
+    pub(crate) fn set_obstacle(&mut self, seq: Seq, obstacle: Option<Obstacle>) {
+        let Some(withdrawal) = self.open.get_mut(&seq) else { return };
+        let before = std::mem::replace(&mut withdrawal.obstacle, obstacle);
+        withdrawal.attempts =
+            if obstacle.is_some() { withdrawal.attempts.saturating_add(1) } else { 0 };
+        self.count_held(before, obstacle);
+    }
+
+    fn count_held(&mut self, before: Option<Obstacle>, now: Option<Obstacle>) {
+        if let Some(count) = before.and_then(|o| self.held.get_mut(&o)) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(obstacle) = now {
+            let count = self.held.entry(obstacle).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// How many withdrawals meet each obstacle.
+    pub(crate) fn held(&self) -> BTreeMap<Obstacle, usize> {
+        self.held.iter().filter(|(_, n)| **n > 0).map(|(o, n)| (*o, *n)).collect()
     }
 
     /// How many more withdrawals the chain may be asked about.
@@ -110,7 +152,10 @@ impl Book {
             (None, Work::Idle | Work::Confirmed) => {
                 // What waits in the contract's queue must not take the turn of what can be paid.
                 if !withdrawal.queued {
-                    self.to_pay.insert(seq);
+                    match withdrawal.reservation {
+                        Reservation::Refused(_) => self.to_refuse.insert(seq),
+                        Reservation::Reserved | Reservation::Unknown => self.to_pay.insert(seq),
+                    };
                 }
             }
             (None, Work::Signing) => {
@@ -127,10 +172,15 @@ impl Book {
         self.to_settle.pop_first()
     }
 
-    pub(crate) fn first_to_pay_after(&self, seq: Option<Seq>) -> Option<Seq> {
+    /// The next one after `seq` that may be paid or refused.
+    pub(crate) fn next_after(&self, queue: Queue, seq: Option<Seq>) -> Option<Seq> {
+        let waiting = match queue {
+            Queue::Payouts => &self.to_pay,
+            Queue::Refusals => &self.to_refuse,
+        };
         match seq {
-            None => self.to_pay.first().copied(),
-            Some(seq) => self.to_pay.range(seq.plus(1)..).next().copied(),
+            None => waiting.first().copied(),
+            Some(seq) => waiting.range(seq.plus(1)..).next().copied(),
         }
     }
 

@@ -4,27 +4,27 @@ use crate::{
     account,
     asset::{LedgerId, Listing},
     block::{BlockRef, Clock, Millis, Seq},
-    book::Book,
+    book::{Book, Queue},
     chain_view::{ChainView, Finding, ViewConfig},
     checkpoint::{Change, Checkpoint, Cursor, Persisted, Reach},
-    command::{Call, ChainCommand, Command, Notice, Output, PayoutCommand, TransactionPlan},
+    command::{Command, Notice, Output, PayoutCommand},
     eip712::Domain,
     endpoint::EndpointsConfig,
-    event::{ContractState, Event, Head, LedgerEvent, PayoutEvent},
+    event::{ContractState, Event, LedgerEvent},
     halt::{Entry, Evidence, Marker, Told},
     id::{Identity, Instance, InstanceKey},
     op::{Done, Op, Reserved, Resolved},
     pipeline::{Pipeline, Step},
     plausible::Rules,
-    posting::{DepositVerdict, Standing},
+    posting::DepositVerdict,
     reserves::{Reserves, ReservesConfig},
     rewind::Replay,
-    submitter::{Care, Submitter, SubmitterConfig},
+    submitter::{Submitter, SubmitterConfig},
     supersede::Supersede,
     vault_event::{
         Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent,
     },
-    withdrawal::{Authorization, Next, RefusalReason, Reservation, Verdict, Withdrawal, Work},
+    withdrawal::{Next, RefusalReason, Reservation, Withdrawal, Work},
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -56,6 +56,8 @@ pub struct Config {
     pub checkpoint_interval_ms: u64,
     /// Pause before work on a withdrawal is tried again, milliseconds.
     pub work_backoff_ms: u64,
+    /// Longest such pause: it doubles with each attempt that meets an obstacle, milliseconds.
+    pub work_backoff_longest_ms: u64,
     /// Payouts; `None` if this daemon only follows.
     pub submitter: Option<SubmitterConfig>,
     /// Proof of reserves; `None` to sign without it.
@@ -93,6 +95,7 @@ pub struct Bridge {
     pub(crate) config: Config,
     clock: Clock,
     pub(crate) now: Millis,
+    key: InstanceKey,
     pub(crate) instance: Instance,
     domain: Domain,
     pub(crate) view: ChainView,
@@ -112,20 +115,20 @@ pub struct Bridge {
     /// Withdrawals that ended everywhere; written with the next checkpoint, which knows them.
     forgotten: Vec<Seq>,
     pub(crate) reserves: Option<Reserves>,
-    /// Where the last step stopped looking for withdrawals to pay.
-    pay_after: Option<Seq>,
+    /// Where the last step stopped looking for withdrawals to pay or refuse.
+    pub(crate) pay_after: BTreeMap<Queue, Seq>,
     /// Payouts shall be paused on chain.
     pause_due: bool,
     /// A poll came that the submitter's transactions were not held against yet. Once for each: an
     /// old poll, repeated while the node is away, would raise fees for nothing.
-    polled: bool,
+    pub(crate) polled: bool,
     pub(crate) saved: Option<Checkpoint>,
     saved_at: Millis,
     pub(crate) halted: Option<Marker>,
 }
 
 /// Withdrawals looked at in one step.
-const WORK_PER_STEP: usize = 256;
+pub(crate) const WORK_PER_STEP: usize = 256;
 
 impl Bridge {
     /// A core that goes on where the store says.
@@ -158,8 +161,9 @@ impl Bridge {
             foretold: saved.map(|c| c.foretold.clone()).unwrap_or_default(),
             reserves: config.reserves.map(Reserves::new),
             forgotten: Vec::new(),
-            pay_after: None,
+            pay_after: BTreeMap::new(),
             pause_due: config.pauser && persisted.halt.is_some(),
+            key: ours,
             instance,
             domain: Domain::new(config.identity.chain_id, config.identity.vault),
             view: ChainView::new(view_config(&config), cursor),
@@ -187,10 +191,8 @@ impl Bridge {
         self.take_in(event, now, &mut out);
         if self.halted.is_none() {
             self.settle(&mut out);
-            // First what is to be asked: there a head is dropped whose tellers are not believed any
-            // more, and nobody signs on such a head.
-            self.fetch(now, &mut out);
             self.pay(now, &mut out);
+            self.fetch(now, &mut out);
             self.prove(now);
             self.send_batch(now, &mut out);
             self.go_on_comparing();
@@ -382,7 +384,7 @@ impl Bridge {
         }
     }
 
-    fn back_off(&mut self, seq: Seq, now: Millis) {
+    pub(crate) fn back_off(&mut self, seq: Seq, now: Millis) {
         self.book.set_work(seq, Work::Backoff(now.plus(self.config.work_backoff_ms)));
     }
 
@@ -543,108 +545,6 @@ impl Bridge {
         Ok(())
     }
 
-    fn on_confirmed(
-        &mut self,
-        seq: Seq,
-        standing: Standing,
-        entry: Option<Entry>,
-        now: Millis,
-    ) -> Result<(), Evidence> {
-        let going_on = self.book.get(seq).filter(|w| !is_released(w));
-        let Some(verdict) = going_on.and_then(Withdrawal::verdict) else { return Ok(()) };
-        match (verdict, standing) {
-            (Verdict::Pay, Standing::Open)
-            | (Verdict::Refuse(_), Standing::Absent)
-            | (Verdict::Refuse(RefusalReason::Superseded), _) => {
-                self.book.set_work(seq, Work::Confirmed);
-            }
-            // Ended already: our store is older than the ledger, and the chain will tell how.
-            (Verdict::Pay, Standing::Posted | Standing::Voided) => {
-                self.book.set_work(seq, Work::Idle);
-                self.back_off(seq, now);
-            }
-            (Verdict::Pay, Standing::Absent | Standing::Contradiction)
-            | (
-                Verdict::Refuse(_),
-                Standing::Open | Standing::Posted | Standing::Voided | Standing::Contradiction,
-            ) => return Err(self.withdrawal_differs(seq, None, entry)),
-        }
-        Ok(())
-    }
-
-    fn on_payout(&mut self, event: PayoutEvent, now: Millis, out: &mut Output) {
-        match event {
-            PayoutEvent::Authorized { seq, verdict, signatures } => {
-                if self.book.get(seq).is_some_and(|w| w.work == Work::Signing) {
-                    self.book.change(seq, |w| {
-                        w.authorization = Some(Authorization { verdict, signatures });
-                        w.work = Work::Idle;
-                    });
-                    out.changes.extend(self.book.take_changes());
-                }
-            }
-            PayoutEvent::NotAuthorized { seq } => {
-                if self.book.get(seq).is_some_and(|w| w.work == Work::Signing) {
-                    self.back_off(seq, now);
-                }
-            }
-            PayoutEvent::Built { nonce, raw, hash } => {
-                let sent = self.submitter.as_mut().and_then(|s| s.built(nonce, raw, hash));
-                if let Some(sent) = sent {
-                    let (seq, raw) = (sent.seq, sent.raw.clone());
-                    out.notices.push(match seq {
-                        Some(seq) => Notice::Submitted { seq, nonce },
-                        None => Notice::NonceFilled { nonce },
-                    });
-                    out.changes.push(Change::Transaction(sent));
-                    out.commands.push(Command::Payout(PayoutCommand::Broadcast { nonce, raw }));
-                }
-            }
-            PayoutEvent::NotBuilt { nonce } => {
-                let seq = self.submitter.as_mut().and_then(|s| s.not_built(nonce));
-                let submitted = |w: &Withdrawal| w.work == Work::Submitted;
-                if let Some(seq) = seq.filter(|s| self.book.get(*s).is_some_and(submitted)) {
-                    self.back_off(seq, now);
-                }
-            }
-        }
-    }
-
-    fn care_for_transactions(&mut self, head: &Head, now: Millis, out: &mut Output) {
-        let Some(submitter) = &mut self.submitter else { return };
-        for care in submitter.care(head, now) {
-            match care {
-                Care::Rebroadcast(sent) => {
-                    let order = PayoutCommand::Broadcast { nonce: sent.nonce, raw: sent.raw };
-                    out.commands.push(Command::Payout(order));
-                }
-                Care::Replace { nonce, seq, fees } => {
-                    let call = call_of(seq.and_then(|seq| self.book.get(seq)));
-                    let plan = TransactionPlan { nonce, call, fees };
-                    out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
-                }
-                Care::Fill { nonce, fees } => {
-                    let plan = TransactionPlan { nonce, call: Call::Nothing, fees };
-                    out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
-                }
-                Care::Used { nonce, seq } => self.on_nonce_used(nonce, seq, now, out),
-            }
-        }
-    }
-
-    /// The nonce is used at a final block whose events were all taken in: if the withdrawal has not
-    /// ended by now, this transaction did nothing for it.
-    fn on_nonce_used(&mut self, nonce: u64, seq: Option<Seq>, now: Millis, out: &mut Output) {
-        out.changes.push(Change::ForgetTransaction(nonce));
-        out.withhold(nonce);
-        let Some(seq) = seq else { return };
-        let nothing_came = |w: &Withdrawal| w.work == Work::Submitted && w.outcome.is_none();
-        if self.book.get(seq).is_some_and(nothing_came) {
-            self.back_off(seq, now);
-            out.notices.push(Notice::TransactionLost { seq, nonce });
-        }
-    }
-
     /// What ended on chain ends in the ledger.
     fn settle(&mut self, out: &mut Output) {
         for _ in 0..WORK_PER_STEP {
@@ -680,78 +580,6 @@ impl Bridge {
         true
     }
 
-    /// Pays, refuses and expires; only while everything final is taken in and acknowledged.
-    fn pay(&mut self, now: Millis, out: &mut Output) {
-        self.book.fire_timers(now);
-        let Some(head) = self.view.head().cloned() else { return };
-        if !self.is_up_to_date() || self.is_comparing() {
-            return;
-        }
-        if std::mem::take(&mut self.polled) {
-            self.care_for_transactions(&head, now, out);
-        }
-        self.expire(&head, out);
-        if self.submitter.is_none() {
-            return;
-        }
-        // What may not be paid now must not take the turn of what may.
-        let mut after = self.pay_after.take();
-        for _ in 0..WORK_PER_STEP {
-            let Some(seq) = self.book.first_to_pay_after(after) else { return };
-            after = Some(seq);
-            if !self.pay_one(seq, &head, now, out) {
-                return;
-            }
-        }
-        self.pay_after = after;
-    }
-
-    /// False once the submitter has no room.
-    fn pay_one(&mut self, seq: Seq, head: &Head, now: Millis, out: &mut Output) -> bool {
-        let Some(withdrawal) = self.book.get(seq) else { return true };
-        let too_late = withdrawal.request.deadline < head.final_head.timestamp;
-        if too_late || !self.may_sign(withdrawal.request.ledger) {
-            return true;
-        }
-        match withdrawal.next(now) {
-            Next::Confirm => {
-                let op = Op::confirm(self.instance, withdrawal);
-                self.pipeline.push(op);
-                self.book.set_work(seq, Work::Ledger);
-            }
-            // It comes again when a signer has answered.
-            Next::Authorize(_) if self.book.room_to_sign() == 0 => {}
-            Next::Authorize(verdict) => {
-                let request = withdrawal.request;
-                let order = PayoutCommand::Authorize { seq, request, verdict };
-                out.commands.push(Command::Payout(order));
-                self.book.set_work(seq, Work::Signing);
-            }
-            Next::Submit => {
-                let call = call_of(Some(withdrawal));
-                let slot = self.submitter.as_mut().and_then(|s| s.open(seq, head, now));
-                let Some((nonce, fees)) = slot else { return false };
-                let plan = TransactionPlan { nonce, call, fees };
-                out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
-                self.book.set_work(seq, Work::Submitted);
-            }
-            Next::Wait | Next::Resolve(_) | Next::Forget | Next::Contradiction(_) => {}
-        }
-        true
-    }
-
-    /// Past its deadline by a final block, the contract can't pay any more: its state at that very
-    /// block decides.
-    fn expire(&mut self, head: &Head, out: &mut Output) {
-        let block = head.final_head.block;
-        let endpoint = self.view.reader_at(block.number);
-        for seq in self.book.expired(head.final_head.timestamp, self.book.room_to_read()) {
-            let Some(id) = self.book.get(seq).map(|w| w.request.id) else { continue };
-            self.book.set_work(seq, Work::Reading);
-            out.commands.push(Command::Chain(ChainCommand::ReadState { endpoint, seq, id, block }));
-        }
-    }
-
     fn fetch(&mut self, now: Millis, out: &mut Output) {
         let queued = self.pipeline.depth();
         let crowded = self.book.len() >= self.config.open_withdrawals_max;
@@ -766,6 +594,7 @@ impl Bridge {
 
     /// The view may have gone back to what is proven: what was acknowledged beyond it was only read.
     fn follow_view(&mut self) {
+        self.view.drop_doubted_head();
         let read = self.view.cursor();
         let beyond = |cursor: &Cursor| cursor.block.number > read.block.number;
         self.marks.retain(|(_, cursor)| !beyond(cursor));
@@ -793,22 +622,23 @@ impl Bridge {
     fn save(&mut self, now: Millis, stopping: bool, out: &mut Output) {
         let cursor = self.safe();
         self.foretold.retain(|_, end| *end >= cursor.next_seq);
+        let due = stopping
+            || self.saved.is_none()
+            || !self.forgotten.is_empty()
+            || now >= self.saved_at.plus(self.config.checkpoint_interval_ms);
+        // A checkpoint says that the ledger has something: not while that is in doubt.
+        if !due || (self.pipeline.is_doubtful() && !stopping) {
+            return;
+        }
         let checkpoint = Checkpoint {
-            key: self.config.identity.key(),
+            key: self.key,
             cursor,
             blocked: self.blocked.clone(),
             witness: self.pipeline.witness(),
             reach: self.reach,
             foretold: self.foretold.clone(),
         };
-        let due = stopping
-            || self.saved.is_none()
-            || !self.forgotten.is_empty()
-            || now >= self.saved_at.plus(self.config.checkpoint_interval_ms);
-        // A checkpoint says that the ledger has something: not while that is in doubt.
-        let due = due && (stopping || !self.pipeline.is_doubtful());
-        let same = self.saved.as_ref() == Some(&checkpoint) && self.forgotten.is_empty();
-        if !due || same {
+        if self.saved.as_ref() == Some(&checkpoint) && self.forgotten.is_empty() {
             return;
         }
         self.saved_at = now;
@@ -832,16 +662,8 @@ impl Bridge {
 
 /// Ended without a payout. While something of it is in the pipeline, its void is there too, in the
 /// place of the event that said so.
-fn is_released(withdrawal: &Withdrawal) -> bool {
+pub(crate) fn is_released(withdrawal: &Withdrawal) -> bool {
     withdrawal.outcome.is_some_and(|o| !o.is_payout())
-}
-
-fn call_of(withdrawal: Option<&Withdrawal>) -> Call {
-    let Some((w, authorization)) = withdrawal.and_then(|w| Some((w, w.authorization.clone()?)))
-    else {
-        return Call::Nothing;
-    };
-    Call::Withdrawal { seq: w.seq, request: Box::new(w.request), authorization }
 }
 
 /// Where to go on: behind the checkpoint, or before the first event that a ledger could not serve.
@@ -870,15 +692,6 @@ pub(crate) const fn view_config(config: &Config) -> ViewConfig {
 }
 
 impl Output {
-    /// A transaction that was built in this very step, too late: its bytes are not kept, so they
-    /// are not sent.
-    fn withhold(&mut self, unkept: u64) {
-        self.commands.retain(|command| match command {
-            Command::Payout(PayoutCommand::Broadcast { nonce, .. }) => *nonce != unkept,
-            Command::Chain(_) | Command::Ledger(_) | Command::Payout(_) => true,
-        });
-    }
-
     fn ledger(&mut self, command: Option<crate::command::LedgerCommand>) {
         self.commands.extend(command.map(Command::Ledger));
     }

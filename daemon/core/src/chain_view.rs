@@ -207,7 +207,7 @@ impl ChainView {
     }
 
     /// A head that only those told of who are not believed any more is asked for anew, from others.
-    fn drop_doubted_head(&mut self) {
+    pub(crate) fn drop_doubted_head(&mut self) {
         let doubted = self.head_by.iter().all(|id| self.endpoints.is_doubted(*id));
         if self.head.is_some() && doubted && self.endpoints.good().next().is_some() {
             self.head = None;

@@ -8,7 +8,7 @@ use crate::{
     id::{InstanceKey, TransferId},
     withdrawal::Withdrawal,
 };
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
@@ -57,6 +57,9 @@ pub struct SentTransaction {
     pub hash: B256,
     /// Its fees.
     pub fees: Fees,
+    /// Whose nonce it is. Records without it count as somebody else's.
+    #[serde(default)]
+    pub sender: Address,
 }
 
 /// The checkpoint itself.

@@ -8,6 +8,7 @@ use crate::{
     endpoint::{EndpointId, Reason},
     halt::Evidence,
     id::{AccountId, TransferId},
+    obstacle::Obstacle,
     reserves::Break,
     transfer::NewTransfer,
     vault_event::{Outcome, Request},
@@ -241,6 +242,28 @@ pub enum Notice {
         seq: Seq,
         /// The nonce.
         nonce: u64,
+    },
+    /// Nothing was sent for a withdrawal; it is tried again.
+    PayoutHeld {
+        /// Which.
+        seq: Seq,
+        /// Why.
+        obstacle: Obstacle,
+    },
+    /// Transactions of another submitter's key were dropped; their withdrawals start anew.
+    SubmitterChanged {
+        /// How many.
+        dropped: usize,
+    },
+    /// The submitter's gas money runs low.
+    SubmitterLow {
+        /// Wei.
+        balance: u128,
+    },
+    /// The submitter has enough gas money again.
+    SubmitterFilled {
+        /// Wei.
+        balance: u128,
     },
     /// A ledger stopped: a listing or deposit on it cannot be served.
     LedgerBlocked {

@@ -1,10 +1,11 @@
 //! Everything that can come in.
 
 use crate::{
-    block::{BlockNumber, BlockRef, Header, Seq},
+    block::{BlockNumber, BlockRef, Header, Seq, UnixSeconds},
     command::{RangeRequest, RequestId},
     endpoint::{EndpointId, ReadFault},
     id::{AccountId, TransferId},
+    obstacle::Obstacle,
     reserves::{TokenReading, VaultReading},
     transfer::{AccountResult, FoundTransfer, TransferResult},
     vault_event::VaultLog,
@@ -14,6 +15,7 @@ use alloy_primitives::{B256, Bytes};
 use std::collections::BTreeMap;
 
 /// A fact that an adapter brings.
+#[expect(clippy::large_enum_variant, reason = "the engine takes it in boxed, one at a time")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Time passed; nothing else happened.
@@ -84,10 +86,23 @@ pub struct Head {
     pub last_seq: Seq,
     /// The height that was asked about, and the hash the node has for it.
     pub anchor: Option<(BlockNumber, B256)>,
-    /// Base fee of the newest block, wei.
+    /// Base fee of the next block, wei.
     pub base_fee: u128,
+    /// What the newest blocks' transactions tipped, by their median, wei.
+    pub tip: u128,
+    /// The vault pays nothing before this time, by its newest state.
+    pub payouts_paused_until: UnixSeconds,
     /// The submitter's account; `None` where payouts are not configured.
     pub submitter: Option<SubmitterAccount>,
+}
+
+impl Head {
+    /// True while the vault pays nothing. Judged by the final head's time, which lags behind: a
+    /// pause that runs out ends a little late, never early.
+    #[must_use]
+    pub fn are_payouts_paused(&self) -> bool {
+        self.final_head.timestamp < self.payouts_paused_until
+    }
 }
 
 /// The submitter's account as the node sees it.
@@ -208,5 +223,7 @@ pub enum PayoutEvent {
     NotBuilt {
         /// Its nonce.
         nonce: u64,
+        /// Why.
+        obstacle: Obstacle,
     },
 }

@@ -8,10 +8,9 @@
 //! To read it in order: what things are ([`amount`], [`block`], [`asset`], [`id`], [`account`],
 //! [`namespace`], [`user_data`], [`transfer`], [`vault_event`], [`eip712`], [`intent`],
 //! [`operators`]), what comes in and goes out ([`event`], [`command`]), how it is decided
-//! ([`endpoint`], [`agreement`], [`range_check`], [`chain_view`], [`plausible`], [`posting`],
-//! [`pipeline`], [`withdrawal`],
-//! [`submitter`], [`bridge`]), what is kept ([`checkpoint`], [`driver`]), what must
-//! always hold ([`invariant`]).
+//! ([`endpoint`], `agreement`, `range_check`, [`chain_view`], [`plausible`], [`posting`],
+//! [`pipeline`], [`withdrawal`], [`submitter`], [`bridge`], its payouts in `payout`), what is kept
+//! ([`checkpoint`], [`driver`]), what must always hold ([`invariant`]).
 
 pub mod account;
 mod agreement;
@@ -33,8 +32,10 @@ pub mod id;
 pub mod intent;
 pub mod invariant;
 pub mod namespace;
+pub mod obstacle;
 mod op;
 pub mod operators;
+mod payout;
 mod pipeline;
 mod plausible;
 pub mod posting;

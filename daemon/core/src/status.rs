@@ -2,17 +2,18 @@
 
 use crate::{
     asset::{LedgerId, Listing},
-    block::{BlockNumber, Millis, Seq},
+    block::{BlockNumber, Millis, Seq, UnixSeconds},
     bridge::Bridge,
     checkpoint::Cursor,
     endpoint::{EndpointId, EndpointStatus, Reason},
     halt::Evidence,
+    obstacle::Obstacle,
     reserves::TokenReserves,
     withdrawal::Withdrawal,
 };
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use serde::Serialize;
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// A summary of the core.
 #[derive(Clone, Debug, Serialize)]
@@ -39,6 +40,12 @@ pub struct Summary {
     pub open_withdrawals: usize,
     /// Transactions waiting for a block.
     pub transactions_in_flight: usize,
+    /// The vault pays nothing before this time; absent while payouts run.
+    pub payouts_paused_until: Option<UnixSeconds>,
+    /// How many withdrawals wait for what.
+    pub held: BTreeMap<Obstacle, usize>,
+    /// Who pays for gas; absent where this daemon pays nobody.
+    pub submitter: Option<SubmitterSummary>,
     /// Known listings.
     pub listings: Vec<Listing>,
     /// Ledgers that stopped.
@@ -56,6 +63,18 @@ pub struct Summary {
     pub halted: Option<Evidence>,
     /// When it halted, milliseconds since 1970.
     pub halted_since: Option<Millis>,
+}
+
+/// The submitter's account.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SubmitterSummary {
+    /// Its address.
+    pub address: Address,
+    /// Wei, by the newest poll.
+    #[serde(with = "crate::amount::decimal")]
+    pub balance: u128,
+    /// True while that is less than the configured line.
+    pub is_low: bool,
 }
 
 /// Something that is read again, until it fits.
@@ -102,6 +121,15 @@ impl Bridge {
             batch_max: self.pipeline.batch_max(),
             open_withdrawals: self.book.len(),
             transactions_in_flight: self.submitter.as_ref().map_or(0, |s| s.in_flight()),
+            payouts_paused_until: head
+                .filter(|h| h.are_payouts_paused())
+                .map(|h| h.payouts_paused_until),
+            held: self.book.held(),
+            submitter: self.submitter.as_ref().map(|s| SubmitterSummary {
+                address: s.address(),
+                balance: head.and_then(|h| h.submitter).map_or(0, |a| a.balance),
+                is_low: s.is_low(),
+            }),
             listings: self.listings.values().copied().collect(),
             blocked_ledgers: self.blocked.keys().copied().collect(),
             reserves: self.shown_reserves(),

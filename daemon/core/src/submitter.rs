@@ -5,18 +5,25 @@
 
 use crate::{
     block::{Millis, Seq},
+    book::Queue,
     checkpoint::SentTransaction,
     command::Fees,
     event::{Head, SubmitterAccount},
+    obstacle::Obstacle,
 };
+use alloy_primitives::{Address, B256, Bytes};
 use std::collections::BTreeMap;
 
 /// How the submitter pays and hurries.
 #[derive(Clone, Copy, Debug)]
 pub struct SubmitterConfig {
+    /// Who sends: transactions of another sender in the store are not ours to care for.
+    pub address: Address,
+    /// A balance below this is an alarm, wei.
+    pub low_balance: u128,
     /// Transactions that may wait for a block at the same time.
     pub in_flight_max: usize,
-    /// Tip for one unit of gas, wei.
+    /// Least tip for one unit of gas, wei; it follows what others tip, up to `fee_cap`.
     pub priority_fee: u128,
     /// Never offer more than this for one unit of gas, wei.
     pub fee_cap: u128,
@@ -41,6 +48,8 @@ struct Slot {
     priced_at: Option<Millis>,
     /// Fees of the transaction that is being built.
     building: Option<Fees>,
+    /// The vault said no to another trial: a replacement only uses the nonce up.
+    hopeless: bool,
 }
 
 /// What a slot needs after a poll.
@@ -48,7 +57,8 @@ struct Slot {
 pub(crate) enum Care {
     /// Send the same bytes again.
     Rebroadcast(SentTransaction),
-    /// Build the same call with these higher fees, under the same nonce.
+    /// Build the same call with these higher fees, under the same nonce; or none, if the same call
+    /// would only burn gas.
     Replace { nonce: u64, seq: Option<Seq>, fees: Fees },
     /// Use up a nonce that nobody uses, or those above it would wait for ever.
     Fill { nonce: u64, fees: Fees },
@@ -62,15 +72,61 @@ pub(crate) struct Submitter {
     slots: BTreeMap<u64, Slot>,
     /// Since when a nonce below a slot's is used by nobody.
     gap_since: Option<Millis>,
+    /// Nonces of another sender's transactions, to be forgotten.
+    foreign: Vec<u64>,
+    /// The last poll showed too little gas money.
+    low: bool,
+}
+
+/// The gas money passed the line, in one direction or the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Funds {
+    Low,
+    Filled,
 }
 
 impl Submitter {
     pub(crate) fn new(config: SubmitterConfig, sent: Vec<SentTransaction>) -> Self {
         let slot = |t: SentTransaction| {
-            let (sent_at, priced_at, building) = (None, None, None);
-            (t.nonce, Slot { seq: t.seq, sent: Some(t), sent_at, priced_at, building })
+            let (sent_at, priced_at, building, hopeless) = (None, None, None, false);
+            (t.nonce, Slot { seq: t.seq, sent: Some(t), sent_at, priced_at, building, hopeless })
         };
-        Self { config, slots: sent.into_iter().map(slot).collect(), gap_since: None }
+        let (ours, foreign): (Vec<_>, Vec<_>) =
+            sent.into_iter().partition(|t| t.sender == config.address);
+        Self {
+            config,
+            slots: ours.into_iter().map(slot).collect(),
+            gap_since: None,
+            foreign: foreign.into_iter().map(|t| t.nonce).collect(),
+            low: false,
+        }
+    }
+
+    /// Nonces of another sender's transactions, once.
+    pub(crate) fn take_foreign(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.foreign)
+    }
+
+    /// Who sends.
+    pub(crate) const fn address(&self) -> Address {
+        self.config.address
+    }
+
+    /// True while the gas money runs low.
+    pub(crate) const fn is_low(&self) -> bool {
+        self.low
+    }
+
+    /// Looks at the balance of a poll.
+    pub(crate) const fn watch(&mut self, balance: u128) -> Option<Funds> {
+        let low = balance < self.config.low_balance;
+        let before = self.low;
+        self.low = low;
+        match (before, low) {
+            (false, true) => Some(Funds::Low),
+            (true, false) => Some(Funds::Filled),
+            (false, false) | (true, true) => None,
+        }
     }
 
     /// Withdrawals that have a slot.
@@ -78,26 +134,44 @@ impl Submitter {
         self.slots.values().filter_map(|s| s.seq)
     }
 
+    /// The withdrawal that a nonce carries.
+    pub(crate) fn carried_by(&self, nonce: u64) -> Option<Seq> {
+        self.slots.get(&nonce)?.seq
+    }
+
     /// Transactions that are waiting for a block.
     pub(crate) fn in_flight(&self) -> usize {
         self.slots.len()
     }
 
-    /// Takes the next nonce for a withdrawal; `None` while all slots are taken.
-    pub(crate) fn open(&mut self, seq: Seq, head: &Head, now: Millis) -> Option<(u64, Fees)> {
+    /// Takes the next nonce for a withdrawal; `None` while all slots are taken. A quarter of the
+    /// slots is for payouts only.
+    pub(crate) fn open(
+        &mut self,
+        seq: Seq,
+        queue: Queue,
+        head: &Head,
+        now: Millis,
+    ) -> Option<(u64, Fees)> {
         let account = head.submitter?;
-        if self.slots.len() >= self.config.in_flight_max {
+        let most = self.config.in_flight_max;
+        let kept = match queue {
+            Queue::Payouts => 0,
+            Queue::Refusals => most.div_ceil(4).min(most.saturating_sub(1)),
+        };
+        if self.slots.len() >= most.saturating_sub(kept) {
             return None;
         }
         let nonce = self.next_nonce(account);
-        let fees = self.fees(head.base_fee);
+        let fees = self.fees(head);
         self.take(nonce, Some(seq), fees, now);
         Some((nonce, fees))
     }
 
     fn take(&mut self, nonce: u64, seq: Option<Seq>, fees: Fees, now: Millis) {
         let (sent_at, priced_at) = (Some(now), Some(now));
-        let slot = Slot { seq, sent: None, sent_at, priced_at, building: Some(fees) };
+        let building = Some(fees);
+        let slot = Slot { seq, sent: None, sent_at, priced_at, building, hopeless: false };
         self.slots.insert(nonce, slot);
     }
 
@@ -110,31 +184,29 @@ impl Submitter {
         nonce
     }
 
-    fn fees(&self, base_fee: u128) -> Fees {
-        let priority_fee = self.config.priority_fee.min(self.config.fee_cap);
-        let max_fee = base_fee.saturating_mul(2).saturating_add(priority_fee);
+    /// Room for the base fee to double, which takes six full blocks, and a tip as others give it.
+    fn fees(&self, head: &Head) -> Fees {
+        let priority_fee = head.tip.max(self.config.priority_fee).min(self.config.fee_cap);
+        let max_fee = head.base_fee.saturating_mul(2).saturating_add(priority_fee);
         Fees { max_fee: max_fee.min(self.config.fee_cap), priority_fee }
     }
 
     /// The adapter built a transaction: what must be durable before it is sent.
-    pub(crate) fn built(
-        &mut self,
-        nonce: u64,
-        raw: alloy_primitives::Bytes,
-        hash: alloy_primitives::B256,
-    ) -> Option<SentTransaction> {
+    pub(crate) fn built(&mut self, nonce: u64, raw: Bytes, hash: B256) -> Option<SentTransaction> {
         let slot = self.slots.get_mut(&nonce)?;
         let fees = slot.building.take()?;
-        let sent = SentTransaction { nonce, seq: slot.seq, raw, hash, fees };
+        let sender = self.config.address;
+        let sent = SentTransaction { nonce, seq: slot.seq, raw, hash, fees, sender };
         slot.sent = Some(sent.clone());
         Some(sent)
     }
 
     /// The adapter could not build it. A slot that never sent anything is free again.
-    pub(crate) fn not_built(&mut self, nonce: u64) -> Option<Seq> {
+    pub(crate) fn not_built(&mut self, nonce: u64, obstacle: Obstacle) -> Option<Seq> {
         let slot = self.slots.get_mut(&nonce)?;
         slot.building = None;
         if slot.sent.is_some() {
+            slot.hopeless |= obstacle.is_revert();
             return None;
         }
         self.slots.remove(&nonce)?.seq
@@ -154,13 +226,13 @@ impl Submitter {
                 self.slots.remove(nonce);
             }
         }
-        care.extend(self.fill_gaps(account, head.base_fee, now));
+        care.extend(self.fill_gaps(account, head, now));
         care
     }
 
     /// A lost store or another process with the same key can leave a nonce that was taken once, is
     /// in nobody's pool and in no slot: what stands above it would never be mined.
-    fn fill_gaps(&mut self, account: SubmitterAccount, base_fee: u128, now: Millis) -> Vec<Care> {
+    fn fill_gaps(&mut self, account: SubmitterAccount, head: &Head, now: Millis) -> Vec<Care> {
         let first = account.pending_nonce.max(account.latest_nonce);
         let last = self.slots.last_key_value().map_or(0, |(nonce, _)| *nonce);
         let unused = (first..last).take(GAP_SCAN).filter(|nonce| !self.slots.contains_key(nonce));
@@ -173,7 +245,7 @@ impl Submitter {
             return Vec::new();
         }
         self.gap_since = None;
-        let fees = self.fees(base_fee);
+        let fees = self.fees(head);
         gaps.into_iter()
             .map(|nonce| {
                 self.take(nonce, None, fees, now);
@@ -204,6 +276,7 @@ impl Slot {
             if let Some(fees) = raised(sent.fees, base_fee, config.fee_cap) {
                 self.building = Some(fees);
                 self.sent_at = Some(now);
+                let seq = seq.filter(|_| !self.hopeless);
                 return Some(Care::Replace { nonce, seq, fees });
             }
         }

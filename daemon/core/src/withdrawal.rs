@@ -3,6 +3,7 @@
 use crate::{
     amount::LedgerAmount,
     block::{Millis, Seq},
+    obstacle::Obstacle,
     vault_event::{Outcome, Request},
 };
 use alloy_primitives::Bytes;
@@ -31,6 +32,12 @@ pub struct Withdrawal {
     /// Where the work on it stands. Not persisted: what was under way is asked for again.
     #[serde(skip)]
     pub work: Work,
+    /// What kept it from being sent the last time, until something was sent. Not persisted.
+    #[serde(skip)]
+    pub obstacle: Option<Obstacle>,
+    /// Attempts in a row that met an obstacle; each makes the next pause longer.
+    #[serde(skip)]
+    pub attempts: u32,
 }
 
 /// What the ledger said to the pending.
@@ -161,6 +168,8 @@ impl Withdrawal {
             ended_by: None,
             authorization: None,
             work: Work::Ledger,
+            obstacle: None,
+            attempts: 0,
         }
     }
 

@@ -41,8 +41,9 @@ const QUEUE_MAX: usize = 65_536;
 const OPEN_WITHDRAWALS_MAX: usize = 1_000_000;
 /// Longest time between two checkpoints while there is something new.
 const CHECKPOINT_INTERVAL_MS: u64 = 500;
-/// Pause before work on a withdrawal is tried again.
+/// Pause before work on a withdrawal is tried again, and the longest that it grows to.
 const WORK_BACKOFF_MS: u64 = 2_000;
+const WORK_BACKOFF_LONGEST_MS: u64 = 300_000;
 
 /// Final blocks for which another daemon with a quicker node may be ahead of this one.
 const EARLY_BLOCKS_MAX: u64 = 64;
@@ -60,13 +61,17 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     })?;
     let vault = identity::of_vault(&nodes, &config.chain).await?;
     let payouts = open_payouts(&config, &vault, &nodes)?;
+    if let Some(payouts) = &payouts {
+        payouts.refuse_nonsense().await?;
+    }
     let metrics = Arc::new(Metrics::new());
     let ledger = Ledger::new(&config.ledger, metrics.clone())
         .map_err(|e| Failure::configuration(format!("ledger.addresses: {e}")))?;
     let ledger = Arc::new(ledger);
     let is_new = identity::claim_ledger(&ledger, &vault, &config).await?;
     let superseded = records::read(&ledger, vault.instance).await?;
-    let known = Known { is_new, superseded };
+    let submitter = payouts.as_ref().map(|p| p.submitter.address());
+    let known = Known { is_new, superseded, submitter };
     let bridge = build_core(&config, &vault, persisted, known)?;
     let (engine, handles) = Engine::new(bridge, store, metrics.clone());
     let sources = Sources {
@@ -146,10 +151,11 @@ async fn supervise(
     }
 }
 
-/// What the ledger says before the core starts.
+/// What keys and ledger say before the core starts.
 struct Known {
     is_new: bool,
     superseded: Vec<Supersede>,
+    submitter: Option<Address>,
 }
 
 fn build_core(
@@ -166,7 +172,7 @@ fn build_core(
         suspicions_max: config.chain.suspicions_max,
         endpoints: endpoints(&config.chain),
         batch_max: config.ledger.batch_max,
-        submitter: config.payouts.as_ref().map(submitter),
+        submitter: config.payouts.as_ref().zip(known.submitter).map(submitter),
         reserves: Some(ReservesConfig {
             interval_ms: config.reserves.interval_ms,
             breaks_max: config.reserves.breaks_max,
@@ -191,8 +197,10 @@ fn endpoints(chain: &config::Chain) -> EndpointsConfig {
     }
 }
 
-fn submitter(payouts: &config::Payouts) -> SubmitterConfig {
+fn submitter((payouts, address): (&config::Payouts, Address)) -> SubmitterConfig {
     SubmitterConfig {
+        address,
+        low_balance: payouts.low_balance,
         in_flight_max: payouts.in_flight_max,
         priority_fee: payouts.priority_fee,
         fee_cap: payouts.fee_cap,
@@ -223,6 +231,7 @@ pub fn core_defaults() -> CoreConfig {
         open_withdrawals_max: OPEN_WITHDRAWALS_MAX,
         checkpoint_interval_ms: CHECKPOINT_INTERVAL_MS,
         work_backoff_ms: WORK_BACKOFF_MS,
+        work_backoff_longest_ms: WORK_BACKOFF_LONGEST_MS,
         submitter: None,
         reserves: None,
         is_new: false,

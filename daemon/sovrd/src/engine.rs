@@ -243,6 +243,18 @@ fn tell(notice: &Notice) {
         Notice::TransactionLost { seq, nonce } => {
             warn!(%seq, nonce, "the nonce was used and nothing came of it; trying again");
         }
+        Notice::PayoutHeld { seq, obstacle } => {
+            info!(%seq, reason = obstacle.sentence(), "nothing sent; trying again later");
+        }
+        Notice::SubmitterChanged { dropped } => {
+            warn!(dropped, "another key sends now; what the old one had under way starts anew");
+        }
+        Notice::SubmitterLow { balance } => {
+            warn!(wei = balance, "the submitter's gas money runs low; send it ether");
+        }
+        Notice::SubmitterFilled { balance } => {
+            info!(wei = balance, "the submitter has enough gas money again");
+        }
         Notice::LedgerBlocked { ledger } => {
             error!(%ledger, "this ledger cannot be served and waits; mend the cause and restart");
         }

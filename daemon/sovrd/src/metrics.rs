@@ -2,13 +2,14 @@
 
 use bridge_core::{
     command::Notice,
+    obstacle::Obstacle,
     reserves::{Proof, TokenReserves},
     status::Summary,
 };
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeMetric, text::encode},
     metrics::{TypedMetric, counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::Registry,
+    registry::{Metric, Registry},
 };
 use std::sync::atomic::AtomicU64;
 
@@ -22,6 +23,11 @@ pub struct Metrics {
     withdrawals_settled: Counter,
     transactions_sent: Counter,
     transactions_lost: Counter,
+    payouts_held: Family<HeldLabels, Counter>,
+    withdrawals_held: Family<HeldLabels, Gauge>,
+    submitter_balance_gwei: Gauge,
+    submitter_low: Gauge,
+    payouts_paused: Gauge,
     suspicions: Counter,
     reserves_breaks: Counter,
     rereadings: Counter,
@@ -109,6 +115,19 @@ struct Endpoint {
     endpoint: u8,
 }
 
+/// Why nothing was sent: an [`Obstacle`]'s name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HeldLabels {
+    reason: &'static str,
+}
+
+const fn held_label(obstacle: Obstacle) -> HeldLabels {
+    HeldLabels { reason: obstacle.name() }
+}
+
+/// Wei in a gwei.
+const GWEI: u128 = 1_000_000_000;
+
 const LATENCY_SECONDS: [f64; 12] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 const BATCH_EVENTS: [f64; 10] = [1.0, 2.0, 8.0, 32.0, 128.0, 253.0, 1024.0, 2048.0, 4096.0, 8189.0];
@@ -132,6 +151,11 @@ impl Metrics {
             withdrawals_settled: counter(r, "withdrawals_settled", "Posted or voided"),
             transactions_sent: counter(r, "transactions_sent", "Payouts and refusals sent"),
             transactions_lost: counter(r, "transactions_lost", "Nonces used for nothing"),
+            payouts_held: family(r, "payouts_held", "Attempts that met an obstacle"),
+            withdrawals_held: family(r, "withdrawals_held", "Withdrawals that wait for this"),
+            submitter_balance_gwei: gauge(r, "submitter_balance_gwei", "Gas money left"),
+            submitter_low: gauge(r, "submitter_low", "1 while the gas money runs low"),
+            payouts_paused: gauge(r, "payouts_paused", "1 while the vault pays nothing"),
             suspicions: counter(r, "suspicions", "Answers of the node that did not fit"),
             reserves_breaks: counter(r, "reserves_breaks", "Tokens that ceased to add up"),
             rereadings: counter(r, "rereadings", "Reorgs past finality"),
@@ -182,6 +206,16 @@ impl Metrics {
         set(&self.transactions_in_flight, size(summary.transactions_in_flight));
         set(&self.blocked_ledgers, size(summary.blocked_ledgers.len()));
         set(&self.up_to_date, u64::from(summary.up_to_date));
+        for obstacle in Obstacle::ALL {
+            let waiting = summary.held.get(&obstacle).copied().unwrap_or_default();
+            set(&self.withdrawals_held.get_or_create(&held_label(obstacle)), size(waiting));
+        }
+        if let Some(submitter) = &summary.submitter {
+            let gwei = submitter.balance / GWEI;
+            set(&self.submitter_balance_gwei, u64::try_from(gwei).unwrap_or(u64::MAX));
+            set(&self.submitter_low, u64::from(submitter.is_low));
+        }
+        set(&self.payouts_paused, u64::from(summary.payouts_paused_until.is_some()));
         set(&self.halted, u64::from(summary.halted.is_some()));
         set(&self.comparing, u64::from(summary.is_comparing));
         self.reserves.observe(&summary.reserves);
@@ -219,6 +253,9 @@ impl Metrics {
             Notice::TransactionLost { .. } => {
                 self.transactions_lost.inc();
             }
+            Notice::PayoutHeld { obstacle, .. } => {
+                self.payouts_held.get_or_create(&held_label(*obstacle)).inc();
+            }
             Notice::Suspect(_) => {
                 self.suspicions.inc();
             }
@@ -233,6 +270,9 @@ impl Metrics {
             }
             Notice::LedgerBlocked { .. }
             | Notice::ReservesMended { .. }
+            | Notice::SubmitterChanged { .. }
+            | Notice::SubmitterLow { .. }
+            | Notice::SubmitterFilled { .. }
             | Notice::EndpointSetAside { .. }
             | Notice::EndpointBack { .. }
             | Notice::Halted(_) => {}
@@ -287,8 +327,13 @@ fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
     metric
 }
 
-fn family(registry: &mut Registry, name: &str, help: &str) -> Family<Endpoint, Gauge> {
-    let metric = Family::default();
+fn family<L, M>(registry: &mut Registry, name: &str, help: &str) -> Family<L, M>
+where
+    L: Clone + std::hash::Hash + Eq,
+    M: Default,
+    Family<L, M>: Metric,
+{
+    let metric = Family::<L, M>::default();
     registry.register(name, help, metric.clone());
     metric
 }

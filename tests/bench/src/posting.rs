@@ -137,6 +137,8 @@ impl Story {
             last_seq: self.logs.last().map(|l| l.seq).unwrap_or_default(),
             anchor: Some((anchor, hash(anchor.0))),
             base_fee: 0,
+            tip: 0,
+            payouts_paused_until: UnixSeconds(0),
             submitter: None,
         }
     }

@@ -133,6 +133,23 @@ impl Vault {
         wallet.execute(Some(self.address), 0, call.abi_encode())
     }
 
+    /// Sets the payout signers; `admin` must hold the role.
+    ///
+    /// # Errors
+    /// When the transaction fails.
+    pub fn set_signers(
+        &self,
+        admin: &Wallet,
+        signers: &[Address],
+        threshold: usize,
+    ) -> Result<TransactionReceipt> {
+        let mut ascending = signers.to_vec();
+        ascending.sort_unstable();
+        let new_threshold = U256::from(threshold);
+        let call = IVault::setSignersCall { signers: ascending, threshold: new_threshold };
+        admin.execute(Some(self.address), 0, call.abi_encode())
+    }
+
     /// Stops payouts; `pauser` must hold the role.
     ///
     /// # Errors

@@ -82,6 +82,12 @@ impl World<'_> {
             let detail = format!("withdrawal {seq}, {verdict:?}: daemon {d} is behind");
             self.violate("signing: only with everything final in the ledger", detail);
         }
+        let paused =
+            self.daemons[d].bridge().is_some_and(|b| b.summary().payouts_paused_until.is_some());
+        if paused && verdict == Verdict::Pay {
+            let detail = format!("withdrawal {seq}: daemon {d} knows that payouts are paused");
+            self.violate("signing: nothing while payouts are paused", detail);
+        }
         let ids = self.ids(seq);
         let pending = self.ledger.transfer(ids.main.0).is_some();
         let refused = self.ledger.is_burnt(ids.main.0)
@@ -100,7 +106,17 @@ impl World<'_> {
 
     /// A nonce carries one withdrawal until it is given up or known to be used.
     pub(crate) fn check_plan(&mut self, d: usize, plan: &TransactionPlan) {
+        let again = |s: &alloy_primitives::Bytes| self.daemons[d].refused.contains(s);
+        if crate::step::signatures_of(plan).iter().any(again) {
+            let detail = format!("daemon {d}, nonce {}", plan.nonce);
+            self.violate("submitter: signatures that the vault refused are not used again", detail);
+        }
         let Call::Withdrawal { seq, .. } = plan.call else { return };
+        let other = self.daemons[d].planned.iter().find(|(n, s)| **s == seq && **n != plan.nonce);
+        if let Some((other, _)) = other {
+            let detail = format!("daemon {d}: withdrawal {seq} with {other} and {}", plan.nonce);
+            self.violate("submitter: a replacement keeps its nonce", detail);
+        }
         let known = *self.daemons[d].planned.entry(plan.nonce).or_insert(seq);
         if known != seq {
             let detail = format!("daemon {d}, nonce {}: {known} and {seq}", plan.nonce);

@@ -28,6 +28,8 @@ named! {
         SignedPayout = "payout signed",
         /// Signers signed a refusal.
         SignedRefusal = "refusal signed",
+        /// A trial at the newest block said no: nothing was sent.
+        Held = "held back",
         /// A transaction went out.
         Broadcast = "broadcast",
         /// The same bytes went out again.
@@ -109,10 +111,9 @@ impl Coverage {
             Transition::ReservesMended,
         ];
         if fault == Fault::Contradiction {
-            matches!(transition, Transition::Halted | Transition::Reread)
-        } else {
-            !after.contains(&transition)
+            return matches!(transition, Transition::Halted | Transition::Reread);
         }
+        !after.contains(&transition)
     }
 
     /// The cells that stayed empty.

@@ -1,13 +1,18 @@
 //! One daemon: the production driver over simulated ports and disk.
 
 use crate::disk::{Disk, Records, SimStore};
+use alloy_primitives::Bytes;
 use bridge_core::{
     block::{Millis, Seq},
     bridge::{Bridge, Config},
     command::{ChainCommand, Command, LedgerCommand, Notice, PayoutCommand},
     driver::{Driver, Ports},
 };
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 /// A daemon and its disk.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub struct Daemon {
     pub looked_up: BTreeMap<Seq, (bool, bool)>,
     /// By nonce, the withdrawal that this process had a transaction built for.
     pub planned: BTreeMap<u64, Seq>,
+    /// Signatures that the vault refused in a trial, of which this process has heard.
+    pub refused: BTreeSet<Bytes>,
     /// False heads since the last true one.
     pub lies: u32,
     /// True once it was seen halted.
@@ -100,6 +107,7 @@ impl Daemon {
             copies: Vec::new(),
             looked_up: BTreeMap::new(),
             planned: BTreeMap::new(),
+            refused: BTreeSet::new(),
             lies: 0,
             halted: false,
             pauses: 0,
@@ -118,6 +126,7 @@ impl Daemon {
         self.epoch += 1;
         self.looked_up.clear();
         self.planned.clear();
+        self.refused.clear();
         self.lies = 0;
         Ok(())
     }

@@ -96,6 +96,10 @@ named! {
         FailingPush = "failing-push",
         /// Base fees rise: transactions need replacement.
         FeeSpike = "fee-spike",
+        /// Payouts are paused for a while.
+        Pause = "pause",
+        /// The vault gets other payout signers.
+        SignersRotated = "signers-rotated",
         /// Large payouts wait in the contract's queue.
         Queue = "queue",
         /// History contradicts itself for good: the daemon must halt.

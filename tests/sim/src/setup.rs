@@ -23,6 +23,7 @@ use bridge_core::{
 
 const CHAIN_ID: u64 = 31_337;
 const VAULT: Address = address!("0x00000000000000000000000000000000000a0171");
+const SUBMITTER: Address = address!("0x0000000000000000000000000000000000005b01");
 /// Blocks before the vault.
 const EMPTY_BLOCKS: u64 = 4;
 /// Where the specification's chart lives in this world.
@@ -86,7 +87,10 @@ pub(crate) fn config(rng: &mut Rng, chain: &Chain) -> (Config, Instance) {
         open_withdrawals_max: *rng.pick(&[3, 8, 1_000, 1_000]),
         checkpoint_interval_ms: *rng.pick(&[100, 400]),
         work_backoff_ms: 200,
+        work_backoff_longest_ms: 3_000,
         submitter: Some(SubmitterConfig {
+            address: SUBMITTER,
+            low_balance: 0,
             in_flight_max: usize::try_from(rng.between(1, 4)).unwrap_or(1),
             priority_fee: 10,
             fee_cap: 100_000,

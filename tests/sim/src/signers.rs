@@ -30,14 +30,14 @@ impl Signers {
     }
 
     /// One signer's answer: one verdict for one id, ever.
-    fn ask(&mut self, signer: u8, id: B256, pays: bool) -> Option<Bytes> {
+    fn ask(&mut self, signer: u8, set: u8, id: B256, pays: bool) -> Option<Bytes> {
         let known = *self.each[usize::from(signer)].entry(id).or_insert(pays);
-        (known == pays).then(|| signature(signer, id, pays))
+        (known == pays).then(|| signature(signer, set, id, pays))
     }
 }
 
-fn signature(signer: u8, id: B256, pays: bool) -> Bytes {
-    let mut bytes = vec![signer, u8::from(pays)];
+fn signature(signer: u8, set: u8, id: B256, pays: bool) -> Bytes {
+    let mut bytes = vec![signer, u8::from(pays), set];
     bytes.extend_from_slice(id.as_slice());
     bytes.into()
 }
@@ -46,12 +46,13 @@ impl World<'_> {
     /// Asks every signer that is there; a quorum of them is enough.
     pub(crate) fn sign(&mut self, seq: Seq, request: &Request, verdict: Verdict) -> PayoutEvent {
         let pays = verdict == Verdict::Pay;
+        let set = self.chain.head().state.signers;
         let trouble = self.roll(Fault::SignerAway, 350);
         let mut signatures = Vec::new();
         for signer in 0..SIGNERS {
             let away = trouble && self.chances.signer.per_mille(600);
             if !away && self.agrees(seq, request, pays) {
-                signatures.extend(self.signers.ask(signer, request.id, pays));
+                signatures.extend(self.signers.ask(signer, set, request.id, pays));
             }
         }
         if signatures.len() < THRESHOLD {
@@ -83,11 +84,13 @@ impl World<'_> {
         let pays = authorization.verdict == Verdict::Pay;
         let signatures = &authorization.signatures;
         let ascending = signatures.windows(2).all(|pair| pair[0].first() < pair[1].first());
-        let signed = |s: &Bytes| (0..SIGNERS).any(|signer| *s == signature(signer, id, pays));
+        let signers = signatures.first().and_then(|s| s.get(2)).copied().unwrap_or_default();
+        let signed =
+            |s: &Bytes| (0..SIGNERS).any(|signer| *s == signature(signer, signers, id, pays));
         let good = signatures.len() >= THRESHOLD && ascending && signatures.iter().all(signed);
         match (good, pays) {
-            (true, true) => vault::Call::Payout { id },
-            (true, false) => vault::Call::Refuse { id },
+            (true, true) => vault::Call::Payout { id, signers },
+            (true, false) => vault::Call::Refuse { id, signers },
             (false, _) => vault::Call::Nothing,
         }
     }

@@ -10,8 +10,9 @@ use crate::{
 };
 use alloy_primitives::{Bytes, hex};
 use bridge_core::{
-    command::{Command, Notice, PayoutCommand, RequestId, TransactionPlan},
+    command::{Call, Command, Notice, PayoutCommand, RequestId, TransactionPlan},
     event::{ContractState, Event, LedgerEvent, PayoutEvent},
+    obstacle::Obstacle,
     transfer::FoundTransfer,
     withdrawal::RefusalReason,
 };
@@ -139,7 +140,7 @@ impl World<'_> {
             }
             Command::Payout(PayoutCommand::Build(plan)) => {
                 self.check_plan(d, &plan);
-                let event = self.build(plan);
+                let event = self.build(d, plan);
                 self.answer(d, 2, Event::Payout(event));
             }
             Command::Payout(PayoutCommand::Broadcast { nonce, raw }) => {
@@ -169,12 +170,20 @@ impl World<'_> {
         self.after(pause, Action::Deliver { daemon: d, epoch, event: Box::new(event) });
     }
 
-    fn build(&mut self, plan: TransactionPlan) -> PayoutEvent {
+    fn build(&mut self, d: usize, plan: TransactionPlan) -> PayoutEvent {
         let nonce = plan.nonce;
         if self.roll(Fault::SignerAway, 100) {
-            return PayoutEvent::NotBuilt { nonce };
+            return PayoutEvent::NotBuilt { nonce, obstacle: Obstacle::NodeAway };
         }
         let call = self.call_of(&plan.call);
+        let head = self.chain.head();
+        let trial = head.state.obstacle(&self.chain.rules, &call, head.header.timestamp.0);
+        if let Some(obstacle) = trial {
+            if obstacle == Obstacle::SignersChanged {
+                self.daemons[d].refused.extend(signatures_of(&plan));
+            }
+            return PayoutEvent::NotBuilt { nonce, obstacle };
+        }
         let tx = self.chain.make(Some((nonce, plan.fees.max_fee)), call);
         let mut raw = nonce.to_be_bytes().to_vec();
         raw.extend_from_slice(&(tx as u64).to_be_bytes());
@@ -214,7 +223,11 @@ impl World<'_> {
             Event::State { seq, state: Some(ContractState::Requested), .. } => {
                 self.shown_unpaid.insert(*seq);
             }
-            Event::Payout(PayoutEvent::NotBuilt { nonce }) => {
+            // Given anew, they may be the same: the vault's signers may be the old ones again.
+            Event::Payout(PayoutEvent::Authorized { signatures, .. }) => {
+                self.daemons[d].refused.retain(|s| !signatures.contains(s));
+            }
+            Event::Payout(PayoutEvent::NotBuilt { nonce, .. }) => {
                 self.daemons[d].planned.remove(nonce);
             }
             _ => {}
@@ -245,6 +258,9 @@ impl World<'_> {
         self.tell(|| format!("daemon {d} says {notice:?}"));
         match notice {
             Notice::TransactionLost { .. } => self.moved(Transition::NonceLost),
+            Notice::PayoutHeld { obstacle, .. } if obstacle.is_revert() => {
+                self.moved(Transition::Held);
+            }
             Notice::WithdrawalRefused { reason: RefusalReason::AddressMismatch, .. } => {
                 self.moved(Transition::RefusedTaken);
             }
@@ -282,8 +298,20 @@ impl World<'_> {
             | Notice::WithdrawalSettled { .. }
             | Notice::Submitted { .. }
             | Notice::NonceFilled { .. }
+            | Notice::PayoutHeld { .. }
+            | Notice::SubmitterChanged { .. }
+            | Notice::SubmitterLow { .. }
+            | Notice::SubmitterFilled { .. }
             | Notice::Suspect(_) => {}
         }
+    }
+}
+
+/// The signatures that a transaction would carry.
+pub(crate) fn signatures_of(plan: &TransactionPlan) -> Vec<Bytes> {
+    match &plan.call {
+        Call::Withdrawal { authorization, .. } => authorization.signatures.clone(),
+        Call::Nothing => Vec::new(),
     }
 }
 

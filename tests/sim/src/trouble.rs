@@ -31,6 +31,9 @@ impl World<'_> {
         }
         if self.phase != Phase::Trouble {
             self.tend_queue();
+            if self.chain.head().state.paused_until > self.chain.head().header.timestamp.0 {
+                self.chain.send(Call::Pause { seconds: 0 });
+            }
         }
         let pause = self.chances.chain.between(120, 360);
         self.after(pause, Action::Mine);
@@ -76,6 +79,13 @@ impl World<'_> {
         self.trouble_of_the_submitter();
         for d in 0..self.daemons.len() {
             self.trouble_of_a_daemon(d);
+        }
+        if self.roll(Fault::Pause, 40) {
+            let seconds = *self.chances.fault.pick(&[0, 10, 60, 200]);
+            self.chain.send(Call::Pause { seconds });
+        }
+        if self.roll(Fault::SignersRotated, 25) {
+            self.chain.send(Call::Rotate);
         }
         if self.roll(Fault::Frozen, 60) {
             self.toggle_gate();

@@ -145,7 +145,12 @@ impl World<'_> {
             return;
         };
         self.happened(Fault::SelfSubmit);
-        self.chain.send(if pays { Call::Payout { id } } else { Call::Refuse { id } });
+        let signers = self.chain.head().state.signers;
+        self.chain.send(if pays {
+            Call::Payout { id, signers }
+        } else {
+            Call::Refuse { id, signers }
+        });
     }
 
     /// Somebody does something about one withdrawal that the chain knows.

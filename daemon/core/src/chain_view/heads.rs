@@ -143,7 +143,11 @@ impl ChainView {
             order.iter().copied().find(|id| round.head_of(*id).is_some_and(wanted))
         };
         let fits = |h: &Head| self.replaced(h).is_none() && (!doubt || self.confirms(h));
-        let first = find(&fits);
+        // Whoever is doubted does not decide while somebody else can.
+        let others = self.endpoints.good().next().is_some();
+        let believed = |id: &EndpointId| !(others && self.endpoints.is_doubted(*id));
+        let mut trusted = order.iter().copied().filter(believed);
+        let first = trusted.find(|id| round.head_of(*id).is_some_and(fits));
         if first.is_none() && !round.is_complete() {
             return Finding::Nothing;
         }

@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::as_conversions,
     clippy::arithmetic_side_effects,
+    clippy::wildcard_enum_match_arm,
     reason = "tests may fail loudly"
 )]
 
@@ -14,6 +15,7 @@ mod endpoints;
 mod halts;
 mod ledger_trouble;
 mod node_trouble;
+mod obstacles;
 mod payouts;
 mod records;
 mod reserves;

@@ -5,6 +5,7 @@ use bridge_core::{
     block::Seq,
     command::{Call, Command, Fees, Notice},
     event::{Event, PayoutEvent},
+    obstacle::Obstacle,
     vault_event::Outcome,
     withdrawal::{Status, Verdict, Work},
 };
@@ -70,7 +71,7 @@ fn a_nonce_whose_transaction_could_not_be_built_is_used_by_the_next() {
     assert_eq!(build(&gap).unwrap().nonce, 0);
     story.answer_all();
     assert_eq!(story.pool.keys().copied().collect::<Vec<_>>(), [1]);
-    story.apply(Event::Payout(PayoutEvent::NotBuilt { nonce: 0 }));
+    story.apply(Event::Payout(PayoutEvent::NotBuilt { nonce: 0, obstacle: Obstacle::NodeAway }));
     assert!(matches!(story.withdrawal(seqs[0]).unwrap().work, Work::Backoff(_)));
 
     wait(&mut story, BACKOFF_MS);
@@ -191,7 +192,7 @@ fn a_build_that_failed_after_the_end_does_not_post_twice() {
     story.orders.clear();
     story.mine(&[ended(seqs[0], Outcome::Paid)]);
     let post = story.run_until(ledger_command);
-    story.apply(Event::Payout(PayoutEvent::NotBuilt { nonce: 0 }));
+    story.apply(Event::Payout(PayoutEvent::NotBuilt { nonce: 0, obstacle: Obstacle::NodeAway }));
     assert_eq!(story.bridge.summary().queued_operations, 1);
     story.answer(Command::Ledger(post));
     story.answer_all();

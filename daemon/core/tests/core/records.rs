@@ -66,6 +66,7 @@ fn every_record_reads_back_as_it_was_written() {
         raw: Bytes::from_static(b"\x02raw"),
         hash: B256::repeat_byte(1),
         fees: Fees { max_fee: u128::MAX, priority_fee: 0 },
+        sender: SUBMITTER,
     };
     let persisted = read(&[
         Change::Checkpoint(checkpoint.clone()),

@@ -13,10 +13,11 @@ use alloy::{
 use bridge_core::{
     block::{BlockNumber, FinalityPolicy, Seq},
     id::{Kind, TransferId},
+    obstacle::Obstacle,
     posting::WithdrawalIds,
     transfer::{FoundPhase, FoundTransfer},
     vault_event::{Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog},
-    withdrawal::{Reservation, Status, Withdrawal},
+    withdrawal::{Reservation, Status, Verdict, Withdrawal},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -285,7 +286,10 @@ fn withdrawal_item(
             let c = confirmations(sources, log.block.number);
             format!("waiting for finality: {} of {}", c.have, c.need)
         }
-        (Some(_), _) => status.sentence().to_owned(),
+        (Some(_), _) => match open.and_then(|w| waits_for(sources, w)) {
+            Some(obstacle) => format!("{}; {}", status.sentence(), obstacle.sentence()),
+            None => status.sentence().to_owned(),
+        },
     };
     let chain = story
         .request
@@ -299,6 +303,16 @@ fn withdrawal_item(
         chain,
         ledger: main.map(|t| ledger_entry(t, resolve)),
     }
+}
+
+/// What keeps an open withdrawal from being paid now.
+fn waits_for(sources: &Sources, open: &Withdrawal) -> Option<Obstacle> {
+    let paused = sources.now().payouts_paused_until.is_some();
+    let waiting = matches!(open.status(), Status::Reserved | Status::Authorized);
+    if waiting && paused && open.verdict() == Some(Verdict::Pay) {
+        return Some(Obstacle::PayoutsPaused);
+    }
+    open.obstacle.filter(|_| waiting)
 }
 
 /// The core knows open withdrawals best; of ended ones chain and ledger tell.

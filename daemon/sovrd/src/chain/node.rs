@@ -46,7 +46,7 @@ pub struct Facts {
 #[derive(Clone, Debug)]
 pub struct Node {
     link: Link,
-    vault: Address,
+    pub(super) vault: Address,
     finality: FinalityPolicy,
     timeout_ms: u64,
     endpoint: config::Endpoint,
@@ -78,7 +78,7 @@ impl Node {
 
     /// Reads something, with a deadline that includes connecting. That a lasting connection broke is
     /// only noticed when it is used again: then it is made anew, once.
-    async fn ask<T, F>(&self, read: impl Fn(DynProvider) -> F) -> Result<T, ReadError>
+    pub(super) async fn ask<T, F>(&self, read: impl Fn(DynProvider) -> F) -> Result<T, ReadError>
     where
         F: Future<Output = Result<T, TransportError>>,
     {
@@ -154,15 +154,16 @@ impl Node {
         submitter: Option<Address>,
     ) -> Result<Head, ReadError> {
         let missing = |what: &str| ReadError::Missing(what.to_owned());
-        let (latest, base_fee) =
+        let (latest, _) =
             self.block(BlockNumberOrTag::Latest).await?.ok_or_else(|| missing("latest block"))?;
         let final_head = self.final_header(latest, at).await?;
         let at = final_head.block.hash;
-        let (genesis, anchor_header, last_seq, submitter) = tokio::try_join!(
+        let (genesis, anchor_header, last_seq, submitter, now) = tokio::try_join!(
             self.genesis(),
             self.header(anchor.0.into()),
             self.last_seq(at),
             self.submitter(submitter, at),
+            self.vault_now(),
         )?;
         Ok(Head {
             genesis,
@@ -170,7 +171,9 @@ impl Node {
             final_head,
             last_seq,
             anchor: anchor_header.map(|h| (h.block.number, h.block.hash)),
-            base_fee,
+            base_fee: now.base_fee,
+            tip: now.tip,
+            payouts_paused_until: now.payouts_paused_until,
             submitter,
         })
     }

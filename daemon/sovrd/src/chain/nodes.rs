@@ -44,6 +44,11 @@ impl Nodes {
         self.list.get(usize::from(id.0))
     }
 
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Node> {
+        self.list.iter()
+    }
+
     /// Those the core believes first; those that are set aside last.
     #[must_use]
     pub fn in_order(&self, standing: &[EndpointStatus]) -> Vec<&Node> {

@@ -54,6 +54,11 @@ fn table(page: &Value) -> String {
         ("operations before the ledger", "/queued_operations"),
         ("open withdrawals", "/open_withdrawals"),
         ("transactions waiting for a block", "/transactions_in_flight"),
+        ("payouts paused until, Unix s", "/payouts_paused_until"),
+        ("withdrawals held back", "/held"),
+        ("submitter", "/submitter/address"),
+        ("its gas money, wei", "/submitter/balance"),
+        ("its gas money runs low", "/submitter/is_low"),
         ("ledgers that stopped", "/blocked_ledgers"),
         ("ledger silent for, ms", "/ledger_silent_ms"),
     ];

@@ -161,8 +161,10 @@ pub struct Payouts {
     pub pauser: Option<Keystore>,
     /// Most wei for one unit of gas.
     pub fee_cap: u128,
-    /// Tip, wei for one unit of gas.
+    /// Least tip, wei for one unit of gas.
     pub priority_fee: u128,
+    /// A submitter's balance below this is an alarm, wei.
+    pub low_balance: u128,
     /// Gas limit of one payout or refusal.
     pub gas_limit: u64,
     /// Transactions that may wait for a block at the same time.
@@ -192,6 +194,9 @@ pub struct Log {
 }
 
 const GWEI: u64 = 1_000_000_000;
+/// The vault keeps 283,175 of gas for a push and what follows it (`PUSH_GAS` × 64/63 and
+/// `GAS_AFTER_PUSH`); the rest is for the transaction, its signatures and its storage.
+const GAS_LIMIT_LEAST: u64 = 400_000;
 /// How the address of a node starts; a path is a local socket (IPC).
 const NODE_SCHEMES: [&str; 5] = ["http://", "https://", "ws://", "wss://", "/"];
 /// Most endpoints: each is a row of the status page and a label of metrics.
@@ -400,10 +405,25 @@ fn payouts(file: &mut Table, faults: &mut Faults) -> Option<Payouts> {
         .then(|| keystore(&mut s, "pauser_keystore", "pauser_password_file"));
     let fee_cap = s.number("fee_cap_gwei", 500, 1, 1_000_000);
     let priority_fee = s.number("priority_fee_gwei", 1, 0, 10_000);
-    let gas_limit = s.number("gas_limit", 400_000, 100_000, 10_000_000);
+    let low_balance = s.number("low_balance_gwei", 100_000_000, 0, u64::MAX);
+    let gas_limit = s.number("gas_limit", 500_000, GAS_LIMIT_LEAST, 10_000_000);
     let in_flight = s.number("in_flight_max", 16, 1, 64);
     let rebroadcast_ms = s.number("rebroadcast_ms", 15_000, 100, 3_600_000);
     let replace_ms = s.number("replace_ms", 60_000, 100, 3_600_000);
+    if priority_fee > fee_cap {
+        s.fault("priority_fee_gwei", format_args!("{priority_fee} is more than fee_cap_gwei"));
+    }
+    if rebroadcast_ms > replace_ms {
+        s.fault("rebroadcast_ms", format_args!("{rebroadcast_ms} is longer than replace_ms"));
+    }
+    if let (Some(one), Some(other)) = (&signer, &submitter)
+        && one.path == other.path
+    {
+        s.fault(
+            "submitter_keystore",
+            "is the signer's: whoever pays for gas must not sign payouts",
+        );
+    }
     s.finish();
     Some(Payouts {
         signer: signer?,
@@ -411,6 +431,7 @@ fn payouts(file: &mut Table, faults: &mut Faults) -> Option<Payouts> {
         pauser: pauser.transpose_all()?,
         fee_cap: u128::from(fee_cap) * u128::from(GWEI),
         priority_fee: u128::from(priority_fee) * u128::from(GWEI),
+        low_balance: u128::from(low_balance) * u128::from(GWEI),
         gas_limit,
         in_flight_max: usize::try_from(in_flight).ok()?,
         rebroadcast_ms,

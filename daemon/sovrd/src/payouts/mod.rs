@@ -1,7 +1,9 @@
 //! Signer and submitter: keys, signatures, transactions. What to sign is the core's decision.
 
+mod checks;
 pub mod keys;
 mod pause;
+mod trial;
 
 use crate::{
     chain::{bindings, node::raw_bytes, nodes::Nodes},
@@ -18,9 +20,11 @@ use bridge_core::{
     command::{Call, PayoutCommand, TransactionPlan},
     eip712::{Domain, payout_leaf, refusal_leaf},
     event::{Event, PayoutEvent},
+    obstacle::Obstacle,
     vault_event::{Origin, Request},
-    withdrawal::Verdict,
+    withdrawal::{Authorization, Verdict},
 };
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
@@ -46,15 +50,31 @@ pub struct Payouts {
     pub nodes: Nodes,
 }
 
-/// Executes orders until the engine is gone.
+/// A call, ready to be signed.
+#[derive(Debug)]
+struct CallData {
+    to: Address,
+    input: Bytes,
+    gas_limit: u64,
+}
+
+/// Executes orders until the engine is gone. Builds run beside each other, since each asks the node
+/// first; the core has no more of them under way than transactions may be in flight.
 pub async fn run(payouts: Payouts, mut orders: mpsc::Receiver<PayoutCommand>, inbox: Inbox) {
     let domain = Domain::new(payouts.chain_id, payouts.vault);
+    let payouts = Arc::new(payouts);
     while let Some(order) = orders.recv().await {
         let event = match order {
             PayoutCommand::Authorize { seq, request, verdict } => {
                 payouts.authorize(&domain, seq, &request, verdict)
             }
-            PayoutCommand::Build(plan) => payouts.build(plan),
+            PayoutCommand::Build(plan) => {
+                let (payouts, inbox) = (payouts.clone(), inbox.clone());
+                tokio::spawn(async move {
+                    inbox.send(Event::Payout(payouts.build(plan).await)).await;
+                });
+                continue;
+            }
             PayoutCommand::Broadcast { nonce, raw } => {
                 payouts.broadcast(nonce, raw);
                 continue;
@@ -94,26 +114,61 @@ impl Payouts {
         }
     }
 
-    fn build(&self, plan: TransactionPlan) -> PayoutEvent {
+    async fn build(&self, plan: TransactionPlan) -> PayoutEvent {
         let nonce = plan.nonce;
-        match self.sign(plan) {
+        let call = self.call(&plan.call);
+        if let Err(obstacle) = self.try_out(nonce, &call).await {
+            return PayoutEvent::NotBuilt { nonce, obstacle };
+        }
+        match self.sign(&plan, call) {
             Ok((raw, hash)) => PayoutEvent::Built { nonce, raw, hash },
             Err(error) => {
                 warn!(%error, nonce, "transaction not built");
-                PayoutEvent::NotBuilt { nonce }
+                PayoutEvent::NotBuilt { nonce, obstacle: Obstacle::NodeAway }
             }
         }
     }
 
-    fn sign(&self, plan: TransactionPlan) -> Result<(Bytes, B256), alloy::signers::Error> {
-        let (to, input, gas_limit) = match plan.call {
+    fn call(&self, call: &Call) -> CallData {
+        match call {
             Call::Withdrawal { seq, request, authorization } => {
-                let signatures = &authorization.signatures;
-                let input = bindings::calldata(&request, seq, authorization.verdict, signatures);
-                (self.vault, Bytes::from(input), self.gas_limit)
+                let Authorization { verdict, signatures } = authorization;
+                let input = bindings::calldata(request, *seq, *verdict, signatures).into();
+                CallData { to: self.vault, input, gas_limit: self.gas_limit }
             }
-            Call::Nothing => (self.submitter.address(), Bytes::new(), PLAIN_TRANSFER_GAS),
-        };
+            Call::Nothing => CallData {
+                to: self.submitter.address(),
+                input: Bytes::new(),
+                gas_limit: PLAIN_TRANSFER_GAS,
+            },
+        }
+    }
+
+    /// A transaction that reverts pays for its gas all the same: it is tried out first.
+    async fn try_out(&self, nonce: u64, call: &CallData) -> Result<(), Obstacle> {
+        if call.to != self.vault {
+            return Ok(());
+        }
+        let from = self.submitter.address();
+        match self.nodes.trial(from, call.input.clone(), call.gas_limit).await {
+            Ok(None) => Ok(()),
+            Ok(Some(revert)) => {
+                let words = trial::words(&revert);
+                warn!(nonce, revert = %words, "the vault would revert; nothing is sent");
+                Err(trial::obstacle(&revert))
+            }
+            Err(error) => {
+                warn!(%error, nonce, "transaction not tried out");
+                Err(Obstacle::NodeAway)
+            }
+        }
+    }
+
+    fn sign(
+        &self,
+        plan: &TransactionPlan,
+        CallData { to, input, gas_limit }: CallData,
+    ) -> Result<(Bytes, B256), alloy::signers::Error> {
         let transaction = TxEip1559 {
             chain_id: self.chain_id,
             nonce: plan.nonce,

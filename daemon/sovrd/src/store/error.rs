@@ -77,17 +77,17 @@ impl StoreError {
         Self::Io(folder, reason)
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "all others stay as they are")]
     pub(super) fn of_sled(folder: &Path, error: &sled::Error, at_start: bool) -> Self {
         match error {
             sled::Error::Io(io) if at_start && is_lock_failure(io) => {
                 Self::InUse(folder.to_owned())
             }
-            sled::Error::Io(io) => {
-                let error = Self::of_io(folder, io);
+            sled::Error::Io(io) => match Self::of_io(folder, io) {
                 // Files that are there and make no sense.
-                let senseless = at_start && matches!(error, Self::Io(..));
-                if senseless { Self::damaged(folder, io.to_string()) } else { error }
-            }
+                Self::Io(_, reason) if at_start => Self::damaged(folder, reason),
+                other => other,
+            },
             sled::Error::Corruption { .. } => Self::damaged(folder, error.to_string()),
             sled::Error::CollectionNotFound(_)
             | sled::Error::Unsupported(_)

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256};
 use bridge_core::{
     amount::TokenAmount,
     asset::LedgerId,
-    block::{BlockNumber, BlockRef, Seq},
+    block::{BlockNumber, BlockRef, Seq, UnixSeconds},
     command::RangeRequest,
     event::{ContractState, Head, Range, SubmitterAccount},
     invariant::Holdings,
@@ -85,6 +85,8 @@ impl Endpoint {
             ),
             anchor,
             base_fee: newest.base_fee,
+            tip: 0,
+            payouts_paused_until: UnixSeconds(newest.state.paused_until),
             submitter: Some(SubmitterAccount {
                 final_nonce: final_block.state.submitter_nonce,
                 latest_nonce,

@@ -8,6 +8,7 @@ use bridge_core::{
     block::{Seq, UnixSeconds},
     eip712::Domain,
     event::ContractState,
+    obstacle::Obstacle,
     vault_event::{Deposit, Origin, Outcome, Progress, Request, VaultEvent, WithdrawalEvent},
 };
 
@@ -28,10 +29,14 @@ pub enum Call {
     Deposit { token: usize, owner: Address, amount: u128 },
     /// An owner asks for a withdrawal, with a deadline so many seconds after the block.
     Request { token: usize, owner: Address, to: Address, amount: u128, seconds: u64 },
-    /// A payout with a quorum's signatures over this id.
-    Payout { id: B256 },
-    /// A refusal with a quorum's signatures over this id.
-    Refuse { id: B256 },
+    /// A payout with signatures over this id by a quorum of one signer set.
+    Payout { id: B256, signers: u8 },
+    /// A refusal with signatures over this id by a quorum of one signer set.
+    Refuse { id: B256, signers: u8 },
+    /// The pauser stops payouts for so many seconds; 0 lifts the pause.
+    Pause { seconds: u64 },
+    /// The admin replaces all payout signers.
+    Rotate,
     /// Anybody ends a request after its deadline, or a queued payout after its period.
     Cancel { id: B256 },
     /// Anybody finishes a queued payout.
@@ -88,6 +93,10 @@ pub struct Vault {
     pub slots: Vec<Slot>,
     /// Next nonce of the submitter's key.
     pub submitter_nonce: u64,
+    /// Nothing is paid before this time.
+    pub paused_until: u64,
+    /// Which signer set the vault knows.
+    pub signers: u8,
 }
 
 /// What does not change with the chain.
@@ -141,8 +150,26 @@ impl Vault {
                 let deadline = UnixSeconds(time + seconds);
                 self.request(rules, token, (owner, to), amount, deadline)?
             }
-            Call::Payout { id } => self.payout(rules, id, time)?,
-            Call::Refuse { id } => self.end(id, State::Refused, |s| s == State::Requested)?,
+            Call::Payout { id, signers } => {
+                if signers != self.signers || time < self.paused_until {
+                    return None;
+                }
+                self.payout(rules, id, time)?
+            }
+            Call::Refuse { id, signers } => {
+                if signers != self.signers {
+                    return None;
+                }
+                self.end(id, State::Refused, |s| s == State::Requested)?
+            }
+            Call::Pause { seconds } => {
+                self.paused_until = time + seconds;
+                return None;
+            }
+            Call::Rotate => {
+                self.signers = self.signers.wrapping_add(1);
+                return None;
+            }
             Call::Cancel { id } => self.cancel(id, time)?,
             Call::Finalize { id } => self.finalize(rules, id, time)?,
             Call::Veto { id } => {
@@ -167,6 +194,31 @@ impl Vault {
         };
         self.last_seq += 1;
         Some((Seq(self.last_seq), event))
+    }
+
+    /// What a trial of the call says: why it would revert, in the contract's order of checks.
+    #[must_use]
+    #[allow(clippy::wildcard_enum_match_arm, reason = "of the other calls none needs signatures")]
+    pub fn obstacle(&self, rules: &Rules, call: &Call, time: u64) -> Option<Obstacle> {
+        let (id, signers, pays) = match *call {
+            Call::Payout { id, signers } => (id, signers, true),
+            Call::Refuse { id, signers } => (id, signers, false),
+            _ => return None,
+        };
+        if pays && time < self.paused_until {
+            return Some(Obstacle::PayoutsPaused);
+        }
+        if signers != self.signers {
+            return Some(Obstacle::SignersChanged);
+        }
+        let Some(slot) = self.slot(id).filter(|s| s.state == State::Requested) else {
+            return Some(Obstacle::AlreadyEnded);
+        };
+        if pays && time > slot.request.deadline.0 {
+            return Some(Obstacle::DeadlinePassed);
+        }
+        let reverts = self.clone().execute(rules, call, time).is_none();
+        reverts.then_some(Obstacle::VaultShort)
     }
 
     fn deposit(

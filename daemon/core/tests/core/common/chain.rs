@@ -89,6 +89,8 @@ pub(crate) struct Chain {
     pub(crate) account: SubmitterAccount,
     /// Wei.
     pub(crate) base_fee: u128,
+    pub(crate) tip: u128,
+    pub(crate) payouts_paused_until: UnixSeconds,
     /// Seconds from now to the deadline of the next request.
     pub(crate) deadline_in: u64,
     /// Mixed into block hashes: another value, another history.
@@ -103,8 +105,10 @@ impl Chain {
         let mut chain = Self {
             blocks: Vec::new(),
             requests: BTreeMap::new(),
-            account: SubmitterAccount::default(),
+            account: SubmitterAccount { balance: 1_000_000, ..SubmitterAccount::default() },
             base_fee: 100,
+            tip: 0,
+            payouts_paused_until: UnixSeconds(0),
             deadline_in: 3600,
             salt: 0,
         };
@@ -119,21 +123,17 @@ impl Chain {
     /// What the vault accounts for, in token units.
     pub(crate) fn accounted(&self, ledger: LedgerId) -> u128 {
         let logs = self.blocks.iter().flat_map(|b| &b.logs);
-        logs.fold(0, |sum, log| {
-            if let VaultEvent::Deposited(d) = &log.event
-                && d.ledger == ledger
-            {
-                return sum + d.amount.0;
-            }
-            if let VaultEvent::Withdrawal(w) = &log.event
-                && let Progress::Ended(outcome) = w.progress
-                && let Some(r) = self.requests.get(&w.nonce)
-                && outcome.is_payout()
-                && r.ledger == ledger
-            {
-                return sum - r.amount.0;
-            }
-            sum
+        logs.fold(0, |sum, log| match &log.event {
+            VaultEvent::Deposited(d) if d.ledger == ledger => sum + d.amount.0,
+            VaultEvent::Withdrawal(w) => match (w.progress, self.requests.get(&w.nonce)) {
+                (Progress::Ended(outcome), Some(r))
+                    if outcome.is_payout() && r.ledger == ledger =>
+                {
+                    sum - r.amount.0
+                }
+                _ => sum,
+            },
+            _ => sum,
         })
     }
 
@@ -227,6 +227,8 @@ impl Chain {
             last_seq: self.last_seq(),
             anchor: anchor.map(|b| (b.number, b.hash)),
             base_fee: self.base_fee,
+            tip: self.tip,
+            payouts_paused_until: self.payouts_paused_until,
             submitter: Some(self.account),
         }
     }

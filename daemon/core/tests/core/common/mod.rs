@@ -47,6 +47,9 @@ pub(crate) const POLL_MS: u64 = 1_000;
 const POLLS_MAX: usize = 3;
 pub(crate) const CHECKPOINT_MS: u64 = 5_000;
 pub(crate) const BACKOFF_MS: u64 = 2_000;
+pub(crate) const BACKOFF_LONGEST_MS: u64 = 20_000;
+pub(crate) const SUBMITTER: Address = Address::repeat_byte(0x5b);
+pub(crate) const LOW_BALANCE: u128 = 1_000;
 pub(crate) const REBROADCAST_MS: u64 = 30_000;
 pub(crate) const REPLACE_MS: u64 = 60_000;
 pub(crate) const SUSPICIONS: u32 = 3;
@@ -377,7 +380,10 @@ fn config(chain: &Chain) -> Config {
         open_withdrawals_max: 10_000,
         checkpoint_interval_ms: CHECKPOINT_MS,
         work_backoff_ms: BACKOFF_MS,
+        work_backoff_longest_ms: BACKOFF_LONGEST_MS,
         submitter: Some(SubmitterConfig {
+            address: SUBMITTER,
+            low_balance: LOW_BALANCE,
             in_flight_max: 4,
             priority_fee: 10,
             fee_cap: FEE_CAP,
