@@ -122,7 +122,7 @@ pub struct Bridge {
     /// A poll came that the submitter's transactions were not held against yet. Once for each: an
     /// old poll, repeated while the node is away, would raise fees for nothing.
     pub(crate) polled: bool,
-    pub(crate) saved: Option<Checkpoint>,
+    saved: Option<Checkpoint>,
     saved_at: Millis,
     pub(crate) halted: Option<Marker>,
 }
