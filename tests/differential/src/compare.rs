@@ -119,7 +119,12 @@ impl<'a, M: Model> Run<'a, M> {
                 Step::Transfers(events) => self.create_transfers(index, events).await?,
                 Step::Expire => {
                     deadlines.clear();
-                    self.expire(index).await?
+                    let differences = self.expire(index).await?;
+                    if !differences.is_empty() {
+                        // It waited long enough: a deadline that is still there is the difference.
+                        return Ok(End::Different(index, differences));
+                    }
+                    differences
                 }
             };
             deadlines.extend(self.model.deadlines());
