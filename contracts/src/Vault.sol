@@ -12,6 +12,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {EIP712} from "solady/utils/EIP712.sol";
+import {EfficientHashLib} from "solady/utils/EfficientHashLib.sol";
 
 import {IPermit2} from "./interfaces/IPermit2.sol";
 import {IVault} from "./interfaces/IVault.sol";
@@ -23,8 +24,8 @@ import {Limits, LimitsLib} from "./types/Limits.sol";
 
 /// @title The SOVR vault
 /// @notice See `IVault`. Immutable: no proxy, no delegatecall, no function that moves pooled funds
-/// other than `payout`, `payoutBatch`, `finalize` and `claim`, and no call whose target or data a caller
-/// chooses freely.
+/// other than `payout`, `payoutBatch`, `finalize` and `claim`, and no call whose target or data a
+/// caller chooses freely.
 contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
@@ -60,8 +61,11 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
     /// @dev Gas that a contract owner gets to check its signature.
     uint256 private constant SIGNATURE_GAS = 100_000;
 
-    /// @notice Permit2, at the address that it has on every chain.
-    IPermit2 public constant PERMIT2 = IPermit2(0x000000000022D473030F116dDEE9F6B43aC78BA3);
+    /// @dev Permit2, at the address that it has on every chain.
+    IPermit2 private constant PERMIT2 = IPermit2(0x000000000022D473030F116dDEE9F6B43aC78BA3);
+
+    /// @dev Longest time in which a budget refills; its end in 1/256 seconds must fit 40 bits.
+    uint32 private constant BUDGET_PERIOD_LIMIT = 365 days;
 
     /// @dev Longest delay of loosening changes.
     uint48 private constant LOOSENING_DELAY_LIMIT = 30 days;
@@ -89,8 +93,8 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
 
     /// @dev What a Permit2 depositor signs besides the transfer, and how Permit2 is told its type.
     bytes32 private constant WITNESS_TYPEHASH = keccak256("VaultDeposit(address owner)");
-    string private constant WITNESS_TYPE =
-        "VaultDeposit witness)TokenPermissions(address token,uint256 amount)VaultDeposit(address owner)";
+    string private constant WITNESS_TYPE = "VaultDeposit witness)"
+        "TokenPermissions(address token,uint256 amount)VaultDeposit(address owner)";
 
     // ---------------------------------------------------------------- storage
 
@@ -270,10 +274,10 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
 
     /// @inheritdoc IVault
     function payout(PayoutItem calldata item, bytes[] calldata signatures) external nonReentrant {
-        _requirePayoutsRunning();
+        uint256 needed = _requirePayoutsRunning();
         bytes32 id = _withdrawalId(item.kind, item.withdrawal);
         bytes32 root = MerkleProof.processProofCalldata(item.proof, payoutLeaf(item.kind, id));
-        _requireQuorum(payoutRootDigest(root), signatures);
+        _requireQuorum(payoutRootDigest(root), signatures, needed);
         _revertOn(_tryPay(item, id));
     }
 
@@ -282,8 +286,8 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
         external
         nonReentrant
     {
-        _requirePayoutsRunning();
-        _requireQuorum(payoutRootDigest(root), signatures);
+        uint256 needed = _requirePayoutsRunning();
+        _requireQuorum(payoutRootDigest(root), signatures, needed);
         for (uint256 i = 0; i < items.length; ++i) {
             PayoutItem calldata item = items[i];
             bytes32 id = _withdrawalId(item.kind, item.withdrawal);
@@ -328,7 +332,7 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
     function refuse(RefusalItem calldata item, bytes[] calldata signatures) external nonReentrant {
         bytes32 id = _withdrawalId(item.kind, item.withdrawal);
         bytes32 root = MerkleProof.processProofCalldata(item.proof, refusalLeaf(id, item.reason));
-        _requireQuorum(refusalRootDigest(root), signatures);
+        _requireQuorum(refusalRootDigest(root), signatures, _core.threshold());
         _revertOn(_refusalFault(item, id));
         _refuse(item, id);
     }
@@ -338,7 +342,7 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
         external
         nonReentrant
     {
-        _requireQuorum(refusalRootDigest(root), signatures);
+        _requireQuorum(refusalRootDigest(root), signatures, _core.threshold());
         for (uint256 i = 0; i < items.length; ++i) {
             RefusalItem calldata item = items[i];
             bytes32 id = _withdrawalId(item.kind, item.withdrawal);
@@ -389,10 +393,10 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
     }
 
     /// @inheritdoc IVault
-    function push(address token, address to, uint128 amount) external {
+    function disburseTokens(address token, address to, uint256 amount) external {
         // No reentrancy guard: the guarded function that makes this call holds it already.
         if (msg.sender != address(this)) revert OnlyVault(msg.sender);
-        _send(token, to, amount);
+        _send(token, to, uint128(amount));
     }
 
     // ---------------------------------------------------------------- administration
@@ -597,22 +601,22 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
 
     /// @inheritdoc IVault
     function payoutLeaf(Kind kind, bytes32 id) public pure returns (bytes32) {
-        return keccak256(abi.encode(PAYOUT_LEAF_TYPEHASH, kind, id));
+        return EfficientHashLib.hash(PAYOUT_LEAF_TYPEHASH, bytes32(uint256(kind)), id);
     }
 
     /// @inheritdoc IVault
     function refusalLeaf(bytes32 id, RefusalReason reason) public pure returns (bytes32) {
-        return keccak256(abi.encode(REFUSAL_LEAF_TYPEHASH, id, reason));
+        return EfficientHashLib.hash(REFUSAL_LEAF_TYPEHASH, id, bytes32(uint256(reason)));
     }
 
     /// @inheritdoc IVault
     function payoutRootDigest(bytes32 root) public view returns (bytes32) {
-        return _hashTypedData(keccak256(abi.encode(PAYOUT_ROOT_TYPEHASH, root)));
+        return _hashTypedData(EfficientHashLib.hash(PAYOUT_ROOT_TYPEHASH, root));
     }
 
     /// @inheritdoc IVault
     function refusalRootDigest(bytes32 root) public view returns (bytes32) {
-        return _hashTypedData(keccak256(abi.encode(REFUSAL_ROOT_TYPEHASH, root)));
+        return _hashTypedData(EfficientHashLib.hash(REFUSAL_ROOT_TYPEHASH, root));
     }
 
     /// @inheritdoc IVault
@@ -751,13 +755,22 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
 
     // ---------------------------------------------------------------- internals: withdrawals
 
+    /// @dev The seven words of a withdrawal are hashed as they came: whoever acts on the id reads
+    /// its fields, and that refuses what is no clean address or number.
     function _withdrawalId(Kind kind, Withdrawal calldata withdrawal)
         private
         view
         returns (bytes32)
     {
         bytes32 typehash = kind == Kind.Request ? REQUEST_TYPEHASH : INTENT_TYPEHASH;
-        return _hashTypedData(keccak256(abi.encode(typehash, withdrawal)));
+        bytes32 structHash;
+        assembly ("memory-safe") {
+            let pointer := mload(0x40) // Free memory, not kept: the hash is all that is wanted.
+            mstore(pointer, typehash)
+            calldatacopy(add(pointer, 0x20), withdrawal, 0xe0) // The struct is static: 7 words.
+            structHash := keccak256(pointer, 0x100)
+        }
+        return _hashTypedData(structHash);
     }
 
     function _requestId(address token, address to, uint128 amount, uint64 seq, uint64 deadline)
@@ -770,9 +783,12 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
         );
     }
 
-    function _requirePayoutsRunning() private view {
-        uint64 until = _core.payoutsPausedUntil();
+    /// @return needed how many signatures a root needs: of the same slot
+    function _requirePayoutsRunning() private view returns (uint256 needed) {
+        Core core = _core;
+        uint64 until = core.payoutsPausedUntil();
         if (block.timestamp < until) revert PayoutsArePaused(until);
+        return core.threshold();
     }
 
     /// @dev Pays or queues `id` where everything holds; else changes nothing and returns the
@@ -833,33 +849,45 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
         returns (uint64 seq, bytes memory fault)
     {
         Entry storage entry = _entries[token];
-        (uint256 held, uint256 spentUntil) = _books(token);
+        Core core = _core;
+        Book book = token == ETHER ? Book.wrap(0) : entry.book;
+        (uint256 held, uint256 spentUntil) = _booksIn(token, core, book);
         if (held < needed) {
             return (0, _fault(AccountedTooLow.selector, _word(token), held, needed));
         }
         if (spent != 0) {
-            Limits limits = entry.limits;
-            uint256 left = limits.spend(spentUntil, spent);
-            if (left == 0) {
-                uint128 available = limits.available(spentUntil);
-                return (0, _fault(PayoutBudgetExhausted.selector, _word(token), spent, available));
-            }
-            spentUntil = left;
+            uint256 before = spentUntil;
+            spentUntil = entry.limits.spend(before, spent);
+            if (spentUntil == 0) return (0, _exhausted(token, before, spent));
         }
-        Core core = _core.next();
+        core = core.next();
         if (token == ETHER) core = core.withEther(held - taken, spentUntil);
-        else entry.book = entry.book.withBooks(held - taken, spentUntil);
+        else entry.book = book.withBooks(held - taken, spentUntil);
         _core = core;
         seq = core.lastSeq();
     }
 
+    function _exhausted(address token, uint256 spentUntil, uint128 amount)
+        private
+        view
+        returns (bytes memory)
+    {
+        uint128 available = _entries[token].limits.available(spentUntil);
+        return _fault(PayoutBudgetExhausted.selector, _word(token), amount, available);
+    }
+
     function _books(address token) private view returns (uint256 held, uint256 spentUntil) {
-        if (token == ETHER) {
-            Core core = _core;
-            return (core.etherAccounted(), core.etherSpentUntil());
-        }
-        Book book = _entries[token].book;
-        return (book.accounted(), book.spentUntil());
+        return _booksIn(token, _core, _entries[token].book);
+    }
+
+    function _booksIn(address token, Core core, Book book)
+        private
+        pure
+        returns (uint256 held, uint256 spentUntil)
+    {
+        return token == ETHER
+            ? (core.etherAccounted(), core.etherSpentUntil())
+            : (book.accounted(), book.spentUntil());
     }
 
     /// @dev Writes a withdrawal's last state; a request is not open any more.
@@ -986,7 +1014,7 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
             }
             return success;
         }
-        bytes memory data = abi.encodeCall(this.push, (token, to, amount));
+        bytes memory data = abi.encodeCall(this.disburseTokens, (token, to, amount));
         assembly ("memory-safe") {
             // No output area: whatever comes back is not copied.
             success := call(allowance, address(), 0, add(data, 0x20), mload(data), 0, 0)
@@ -1033,8 +1061,10 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
     // ---------------------------------------------------------------- internals: signatures
 
     /// @dev At least `threshold` signatures, each by another known signer.
-    function _requireQuorum(bytes32 digest, bytes[] calldata signatures) private view {
-        uint256 needed = _core.threshold();
+    function _requireQuorum(bytes32 digest, bytes[] calldata signatures, uint256 needed)
+        private
+        view
+    {
         if (signatures.length < needed) revert SignaturesMissing(signatures.length, needed);
         address previous = address(0);
         for (uint256 i = 0; i < signatures.length; ++i) {
@@ -1190,7 +1220,12 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
 
     function _setPayoutLimits(address token, PayoutLimits memory wanted) private {
         Limits limits = _entries[token].limits;
-        if (wanted.budgetCapacity == 0 || wanted.budgetPeriod == 0) {
+        uint256 refill;
+        unchecked {
+            // A period of 0 becomes the largest number.
+            refill = uint256(wanted.budgetPeriod) - 1;
+        }
+        if (wanted.budgetCapacity == 0 || refill >= BUDGET_PERIOD_LIMIT) {
             revert PayoutBudgetIsZero(token);
         }
         uint256 minimum = limits.minWithdrawal();

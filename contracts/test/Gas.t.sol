@@ -24,35 +24,35 @@ contract GasTest is VaultTest {
 
     function test_DepositEther() public {
         _depositEther(alice, 1 ether);
-        _record("deposit ether", 40_000);
+        _record("deposit ether", 34_000);
     }
 
     function test_DepositToken() public {
         _depositDollar(alice, DOLLAR);
-        _record("deposit token", 62_000);
+        _record("deposit token", 59_000);
     }
 
     function test_Request() public {
         vm.prank(alice);
         vault.requestWithdrawal(ETHER, bob, 1 ether, uint64(block.timestamp) + 1 days);
-        _record("request", 67_000);
+        _record("request", 64_500);
     }
 
     function test_PayoutEther() public {
         (Withdrawal memory w,) = _request(alice, ETHER, _recipient(0), 1 ether);
         _payout(_requestItem(w));
-        _record("payout ether", 82_000);
+        _record("payout ether", 77_000);
     }
 
     function test_PayoutToken() public {
         (Withdrawal memory w,) = _request(alice, address(dollar), _recipient(0), DOLLAR);
         _payout(_requestItem(w));
-        _record("payout token", 90_000);
+        _record("payout token", 89_000);
     }
 
     function test_PayoutIntent() public {
         _payout(_intentItem(_intent(alice, address(dollar), _recipient(0), DOLLAR, 1), aliceKey));
-        _record("payout token intent", 114_000);
+        _record("payout token intent", 110_000);
     }
 
     function test_PayoutBatchOf20() public {
@@ -63,20 +63,20 @@ contract GasTest is VaultTest {
             items[i] = _requestItem(w);
         }
         _payoutBatch(items);
-        _record("payout token batch of 20", 675_000);
+        _record("payout token batch of 20", 650_000);
     }
 
     function test_Refuse() public {
         (Withdrawal memory w,) = _request(alice, ETHER, bob, 1 ether);
         _refuse(_refusalItem(Kind.Request, w, RefusalReason.Operator));
-        _record("refuse", 65_000);
+        _record("refuse", 63_000);
     }
 
     function test_Cancel() public {
         (Withdrawal memory w,) = _request(alice, ETHER, bob, 1 ether);
         vm.warp(uint256(w.deadline) + 1);
         vault.cancelExpired(Kind.Request, w);
-        _record("cancel", 46_000);
+        _record("cancel", 45_000);
     }
 
     /// @dev The snapshot shows every change; the bar stops a change that is too large to be waved

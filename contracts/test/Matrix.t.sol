@@ -172,7 +172,11 @@ contract MatrixTest is VaultTest {
     }
 
     function _money() private {
-        _add("push", Door.Itself, abi.encodeCall(vault.push, (ETHER, bob, 1 ether)));
+        _add(
+            "disburseTokens",
+            Door.Itself,
+            abi.encodeCall(vault.disburseTokens, (ETHER, bob, 1 ether))
+        );
         _add("depositEther", Door.Everybody, abi.encodeCall(vault.depositEther, (alice)));
         _rows[_rows.length - 1].value = 1 ether;
         _add(

@@ -16,8 +16,8 @@ interface IVault is IVaultEvents, IVaultErrors {
     /// @param queueAbove larger payouts wait in the queue, token units; the largest uint128 for none
     /// @param budgetCapacity what can be paid out at once when nothing was paid for a while, token
     /// units
-    /// @param budgetPeriod seconds in which an empty budget refills: in any time T at most
-    /// `budgetCapacity * (1 + T / budgetPeriod)` leaves the vault
+    /// @param budgetPeriod seconds in which an empty budget refills, a year at most: in any time T
+    /// at most `budgetCapacity * (1 + T / budgetPeriod)` leaves the vault
     struct PayoutLimits {
         uint128 maxPayout;
         uint128 queueAbove;
@@ -252,9 +252,10 @@ interface IVault is IVaultEvents, IVaultErrors {
     /// @dev The ledger's reservation, if any, is released when the intent's deadline has passed.
     function invalidateNonce(uint256 nonce) external;
 
-    /// @notice Moves funds out of the vault; the vault calls it on itself, so that a failed push
-    /// undoes itself.
-    function push(address token, address to, uint128 amount) external;
+    /// @notice Moves tokens out of the vault; the vault calls it on itself, so that a push that
+    /// fails undoes itself.
+    /// @dev Its selector is the lowest of all, so that the call finds it first.
+    function disburseTokens(address token, address to, uint256 amount) external;
 
     // ---------------------------------------------------------------- administration
 

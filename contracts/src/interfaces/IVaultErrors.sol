@@ -108,7 +108,8 @@ interface IVaultErrors is IVaultTypes {
     /// @notice The token's payout budget refills over time: only `available` is left now.
     error PayoutBudgetExhausted(address token, uint128 amount, uint128 available);
 
-    /// @notice A payout budget of zero would stop payouts for ever: give it capacity and a refill.
+    /// @notice A payout budget of zero would stop payouts for ever: give it capacity and a refill
+    /// that takes a year at most.
     error PayoutBudgetIsZero(address token);
 
     /// @notice The vault holds less than the payout needs.

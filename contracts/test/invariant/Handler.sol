@@ -133,7 +133,7 @@ contract Handler is Honest {
             abi.encodeCall(vault.cancelExpired, (item.kind, item.withdrawal)),
             abi.encodeCall(vault.depositEther, (alice)),
             abi.encodeCall(vault.invalidateNonce, (what)),
-            abi.encodeCall(vault.push, (ETHER, _recipients[REENTRANT], 1))
+            abi.encodeCall(vault.disburseTokens, (ETHER, _recipients[REENTRANT], 1))
         ];
         _arm(tries[what % tries.length]);
     }
@@ -150,7 +150,7 @@ contract Handler is Honest {
             abi.encodeCall(vault.unpauseDeposits, ()),
             abi.encodeCall(vault.unpausePayouts, ()),
             abi.encodeCall(vault.setPayoutLimits, (ETHER, _noPayoutLimits())),
-            abi.encodeCall(vault.push, (ETHER, _recipients[CAROL], 1))
+            abi.encodeCall(vault.disburseTokens, (ETHER, _recipients[CAROL], 1))
         ];
         vm.prank(strangers[who % strangers.length]);
         (bool success,) = address(vault).call(doors[what % doors.length]);

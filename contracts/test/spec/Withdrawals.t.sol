@@ -298,12 +298,12 @@ contract WithdrawalsSpecTest is SpecBase {
         assertTrue(vault.nonceInvalidated(alice, 300));
     }
 
-    // ---------------------------------------------------------------- push
+    // ---------------------------------------------------------------- disburseTokens
 
-    function test_Push_RevertWhen_TheCallerIsNotTheVault() external {
+    function test_DisburseTokens_RevertWhen_TheCallerIsNotTheVault() external {
         _defer();
         _reverts(OnlyVault.selector, alice);
         vm.prank(alice);
-        vault.push(ETHER, alice, 1 ether);
+        vault.disburseTokens(ETHER, alice, 1 ether);
     }
 }

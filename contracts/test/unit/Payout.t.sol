@@ -375,9 +375,9 @@ contract PayoutTest is VaultTest {
     function test_OnlyTheVaultPushes() public {
         vm.prank(admin);
         vm.expectRevert(abi.encodeWithSelector(OnlyVault.selector, admin));
-        vault.push(ETHER, admin, 1 ether);
+        vault.disburseTokens(ETHER, admin, 1 ether);
         ReentrantReceiver to = new ReentrantReceiver();
-        to.arm(address(vault), abi.encodeCall(vault.push, (ETHER, address(to), 1 ether)));
+        to.arm(address(vault), abi.encodeCall(vault.disburseTokens, (ETHER, address(to), 1 ether)));
         _payout(_intentItem(_intent(alice, ETHER, address(to), 1 ether, 1), aliceKey));
         assertFalse(to.succeeded());
         assertEq(address(to).balance, 1 ether);

@@ -6,7 +6,7 @@ import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC2
 import {IPermit2} from "../../src/interfaces/IPermit2.sol";
 import {IVault} from "../../src/interfaces/IVault.sol";
 import {Permit2Double} from "../mocks/Permit2.sol";
-import {NoReturnToken} from "../mocks/Tokens.sol";
+import {FeeToken, NoReturnToken} from "../mocks/Tokens.sol";
 import {VaultTest} from "../utils/VaultTest.sol";
 
 /// @dev Deposits that bring a signature instead of an approval.
@@ -133,6 +133,14 @@ contract PermitTest is VaultTest {
         view
         returns (IVault.SignedTransfer memory signed)
     {
+        return _transferOf(address(dollar), key, amount, owner, nonce);
+    }
+
+    function _transferOf(address token, uint256 key, uint128 amount, address owner, uint256 nonce)
+        private
+        view
+        returns (IVault.SignedTransfer memory signed)
+    {
         signed.from = vm.addr(key);
         signed.nonce = nonce;
         signed.deadline = block.timestamp + 1 hours;
@@ -140,7 +148,7 @@ contract PermitTest is VaultTest {
         bytes32 digest = Permit2Double(PERMIT2)
             .digest(
                 IPermit2.PermitTransferFrom(
-                    IPermit2.TokenPermissions(address(dollar), amount), nonce, signed.deadline
+                    IPermit2.TokenPermissions(token, amount), nonce, signed.deadline
                 ),
                 address(vault),
                 witness,
@@ -172,6 +180,18 @@ contract PermitTest is VaultTest {
         vault.depositWithPermit2(address(dollar), 5 * DOLLAR, alice, signed);
         vm.stopPrank();
         assertEq(vault.lastSeq(), 2);
+    }
+
+    function test_OnlyAnExactArrivalIsCredited() public {
+        FeeToken token = new FeeToken();
+        _list(address(token), 2000, true);
+        token.mint(alice, 1000);
+        vm.prank(alice);
+        token.approve(PERMIT2, 1000);
+        IVault.SignedTransfer memory signed = _transferOf(address(token), aliceKey, 1000, alice, 1);
+        vm.expectRevert(abi.encodeWithSelector(ReceivedOtherAmount.selector, token, 1000, 990));
+        vault.depositWithPermit2(address(token), 1000, alice, signed);
+        assertEq(vault.accounted(address(token)), 0);
     }
 
     function test_ASignedTransferIsUsedOnce() public {

@@ -95,6 +95,7 @@ pub struct Bridge {
     pub(crate) config: Config,
     clock: Clock,
     pub(crate) now: Millis,
+    key: InstanceKey,
     pub(crate) instance: Instance,
     domain: Domain,
     pub(crate) view: ChainView,
@@ -121,7 +122,7 @@ pub struct Bridge {
     /// A poll came that the submitter's transactions were not held against yet. Once for each: an
     /// old poll, repeated while the node is away, would raise fees for nothing.
     pub(crate) polled: bool,
-    pub(crate) saved: Option<Checkpoint>,
+    saved: Option<Checkpoint>,
     saved_at: Millis,
     pub(crate) halted: Option<Marker>,
 }
@@ -162,6 +163,7 @@ impl Bridge {
             forgotten: Vec::new(),
             pay_after: BTreeMap::new(),
             pause_due: config.pauser && persisted.halt.is_some(),
+            key: ours,
             instance,
             domain: Domain::new(config.identity.chain_id, config.identity.vault),
             view: ChainView::new(view_config(&config), cursor),
@@ -620,22 +622,23 @@ impl Bridge {
     fn save(&mut self, now: Millis, stopping: bool, out: &mut Output) {
         let cursor = self.safe();
         self.foretold.retain(|_, end| *end >= cursor.next_seq);
+        let due = stopping
+            || self.saved.is_none()
+            || !self.forgotten.is_empty()
+            || now >= self.saved_at.plus(self.config.checkpoint_interval_ms);
+        // A checkpoint says that the ledger has something: not while that is in doubt.
+        if !due || (self.pipeline.is_doubtful() && !stopping) {
+            return;
+        }
         let checkpoint = Checkpoint {
-            key: self.config.identity.key(),
+            key: self.key,
             cursor,
             blocked: self.blocked.clone(),
             witness: self.pipeline.witness(),
             reach: self.reach,
             foretold: self.foretold.clone(),
         };
-        let due = stopping
-            || self.saved.is_none()
-            || !self.forgotten.is_empty()
-            || now >= self.saved_at.plus(self.config.checkpoint_interval_ms);
-        // A checkpoint says that the ledger has something: not while that is in doubt.
-        let due = due && (stopping || !self.pipeline.is_doubtful());
-        let same = self.saved.as_ref() == Some(&checkpoint) && self.forgotten.is_empty();
-        if !due || same {
+        if self.saved.as_ref() == Some(&checkpoint) && self.forgotten.is_empty() {
             return;
         }
         self.saved_at = now;

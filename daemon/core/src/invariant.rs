@@ -152,6 +152,7 @@ mod tests {
             Holdings { accounted: amount(70), claimable: amount(30), balance: amount(100) };
         assert!(holdings.is_backed());
         assert!(!Holdings { balance: amount(99), ..holdings }.is_backed());
+        assert!(Holdings { balance: amount(1_000), ..holdings }.is_backed(), "donations only add");
         assert!(!Holdings { accounted: amount(u128::MAX), ..holdings }.is_backed());
     }
 }

@@ -69,7 +69,8 @@ impl Bridge {
         }
     }
 
-    /// Starts over, as with an empty store; what was sent to the chain is remembered.
+    /// Starts over, as with an empty store; what was sent to the chain is remembered. What is
+    /// forgotten is written with the next checkpoint, which says where to read it again from.
     fn rewind(&mut self, evidence: Evidence, out: &mut Output) {
         let open: Vec<Seq> = self.book.iter().map(|w| w.seq).collect();
         for seq in open {
@@ -81,8 +82,6 @@ impl Bridge {
         self.pipeline.clear();
         self.marks.clear();
         self.acked = origin;
-        // What is forgotten and where to read it again from become durable together.
-        self.saved = None;
         self.foretold.clear();
         self.replay = Replay::History;
         if let Some(reserves) = &mut self.reserves {

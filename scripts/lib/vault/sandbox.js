@@ -15,6 +15,7 @@ class Sandbox {
   constructor(name) {
     this.home = path.join(root, ".local", name);
     this.artifact = path.join(this.home, "contracts/out/fast/Vault.sol/Vault.json");
+    this.kept = path.join(this.home, "Vault.compiled.json");
     this.env = { ...process.env, FOUNDRY_PROFILE: "fast", NO_COLOR: "1" };
   }
 
@@ -29,10 +30,12 @@ class Sandbox {
       fs.symlinkSync(path.join(root, name), path.join(this.home, name));
     }
     // Otherwise forge would take an exchanged artifact of an earlier run for its own.
-    fs.rmSync(this.artifact, { force: true });
+    if (fs.existsSync(this.kept)) fs.copyFileSync(this.kept, this.artifact);
+    else fs.rmSync(this.artifact, { force: true });
     const built = spawnSync(forge, ["build"], { cwd: this.home, env: this.env, encoding: "utf8" });
     if (built.status !== 0) throw new Error(`forge build in ${this.home}:\n${built.stdout}${built.stderr}`);
-    this.original = JSON.parse(fs.readFileSync(this.artifact, "utf8"));
+    fs.copyFileSync(this.artifact, this.kept);
+    this.original = JSON.parse(fs.readFileSync(this.kept, "utf8"));
   }
 
   /** Exchanges the vault's code for what `compiler.bytecode` answered. */

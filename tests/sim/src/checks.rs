@@ -127,13 +127,24 @@ impl World<'_> {
     /// What became durable just now: the ledger has everything that a checkpoint says it has.
     pub(crate) fn check_commit(&mut self, d: usize) {
         let committed = std::mem::take(&mut self.daemons[d].disk.borrow_mut().committed);
+        let checkpoints = committed.iter().filter_map(|change| match change {
+            Change::Checkpoint(checkpoint) => Some(checkpoint.cursor.next_seq),
+            Change::Listing(_)
+            | Change::Withdrawal(_)
+            | Change::ForgetWithdrawal(_)
+            | Change::Transaction(_)
+            | Change::ForgetTransaction(_)
+            | Change::Halt(_)
+            | Change::ForgetHalt => None,
+        });
+        let read_again_from = checkpoints.min();
         for change in committed {
             match change {
                 Change::Checkpoint(checkpoint) => {
                     self.moved(Transition::Checkpoint);
                     self.check_checkpoint(d, &checkpoint);
                 }
-                Change::ForgetWithdrawal(seq) => self.check_forgotten(seq),
+                Change::ForgetWithdrawal(seq) => self.check_forgotten(seq, read_again_from),
                 Change::ForgetTransaction(nonce) => {
                     self.daemons[d].planned.remove(&nonce);
                 }
@@ -184,11 +195,11 @@ impl World<'_> {
         (!answered && !blocked(request.ledger)).then(|| format!("request {seq}"))
     }
 
-    fn check_forgotten(&mut self, seq: Seq) {
+    fn check_forgotten(&mut self, seq: Seq, read_again_from: Option<Seq>) {
         let main = self.ids(seq).main.0;
-        // After a reorg past finality everything is forgotten, and read again from the start.
-        let over =
-            self.truth.contradicted || self.ledger.pending(main) != Some(PendingStatus::Pending);
+        // Or its request is read again: the same commit says from where.
+        let again = read_again_from.is_some_and(|from| from <= seq);
+        let over = again || self.ledger.pending(main) != Some(PendingStatus::Pending);
         if !over {
             let detail = format!("withdrawal {seq} is forgotten while its pending stands");
             self.violate("withdrawals: kept until they have ended in the ledger", detail);

@@ -110,10 +110,10 @@ impl Coverage {
             Transition::ReservesBroken,
             Transition::ReservesMended,
         ];
-        match fault {
-            Fault::Contradiction => matches!(transition, Transition::Halted | Transition::Reread),
-            _ => !after.contains(&transition),
+        if fault == Fault::Contradiction {
+            return matches!(transition, Transition::Halted | Transition::Reread);
         }
+        !after.contains(&transition)
     }
 
     /// The cells that stayed empty.

@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::as_conversions,
     clippy::arithmetic_side_effects,
+    clippy::wildcard_enum_match_arm,
     reason = "tests may fail loudly"
 )]
 

@@ -163,3 +163,31 @@ fn what_cannot_be_read_is_said_and_not_guessed() {
         assert_eq!(persisted, Persisted::default());
     }
 }
+
+#[test]
+fn a_lifted_halt_starts_over_and_keeps_what_tells_the_ledger_apart() {
+    let checkpoint = Checkpoint {
+        key: Story::new().config.identity.key(),
+        cursor: cursor(9),
+        blocked: [(LedgerId(1001), cursor(3))].into(),
+        witness: Some(TransferId(77)),
+        reach: Reach::default(),
+        foretold: [(Seq(5), Seq(7))].into(),
+    };
+    let evidence = Evidence::BrokenLink { number: BlockNumber(1) };
+    let marker = Marker { evidence, since: Millis(1) };
+    let before = read(&[
+        Change::Checkpoint(checkpoint),
+        Change::Withdrawal(Box::new(withdrawal())),
+        Change::Halt(marker),
+    ]);
+    let origin = cursor(2).block;
+    let changes = before.to_resume(origin);
+    assert!(changes.contains(&Change::ForgetHalt));
+    assert!(changes.contains(&Change::ForgetWithdrawal(withdrawal().seq)));
+    let after = read(&changes).checkpoint.unwrap();
+    assert_eq!((after.cursor.block, after.cursor.next_seq), (origin, Seq(1)));
+    assert_eq!((after.witness, after.blocked.len()), (Some(TransferId(77)), 0));
+    assert_eq!(after.foretold.len(), 0);
+    assert_eq!((after.reach.block, after.reach.next_seq), (BlockNumber(9), Seq(u64::MAX)));
+}

@@ -73,7 +73,7 @@ async fn balance(
 }
 
 fn word(answer: &[u8], what: &str) -> Result<TokenAmount, ReadError> {
-    let word = answer.get(..32).and_then(|w| U256::try_from_be_slice(w));
+    let word = answer.get(..32).and_then(U256::try_from_be_slice);
     word.map(saturated).ok_or_else(|| ReadError::Unusable(format!("{what} returned nothing")))
 }
 

@@ -45,6 +45,7 @@ pub(super) async fn run(file: &ConfigFile) -> Result<(), Failure> {
 }
 
 /// The daemon's store, with its lock: a running daemon keeps it.
+#[allow(clippy::wildcard_enum_match_arm, reason = "all others are told as they are")]
 pub(super) fn open_store(path: &std::path::Path) -> Result<SledStore, Failure> {
     SledStore::open(path).map_err(|error| match error {
         StoreError::InUse(_) => Failure::configuration(format!(

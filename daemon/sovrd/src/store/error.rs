@@ -77,6 +77,7 @@ impl StoreError {
         Self::Io(folder, reason)
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "all others stay as they are")]
     pub(super) fn of_sled(folder: &Path, error: &sled::Error, at_start: bool) -> Self {
         match error {
             sled::Error::Io(io) if at_start && is_lock_failure(io) => {

@@ -198,7 +198,7 @@ impl Vault {
 
     /// What a trial of the call says: why it would revert, in the contract's order of checks.
     #[must_use]
-    #[allow(clippy::wildcard_enum_match_arm, reason = "nothing else is tried out")]
+    #[allow(clippy::wildcard_enum_match_arm, reason = "of the other calls none needs signatures")]
     pub fn obstacle(&self, rules: &Rules, call: &Call, time: u64) -> Option<Obstacle> {
         let (id, signers, pays) = match *call {
             Call::Payout { id, signers } => (id, signers, true),

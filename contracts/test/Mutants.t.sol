@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IVault} from "../src/interfaces/IVault.sol";
+import {FeeToken, PlainToken} from "./mocks/Tokens.sol";
+import {SpecBase} from "./spec/SpecBase.sol";
+import {Vm} from "forge-std/Vm.sol";
+
+/// @dev Takes from the receiver what it should bring.
+contract ThievingToken is PlainToken {
+    constructor() PlainToken(18) {}
+
+    function transferFrom(address, address to, uint256) public override returns (bool) {
+        _burn(to, 1);
+        return true;
+    }
+}
+
+/// @dev Pays as Permit2 would, whatever was signed.
+contract CarelessPermit2 {
+    struct Permitted {
+        address token;
+        uint256 amount;
+    }
+
+    struct Permit {
+        Permitted permitted;
+        uint256 nonce;
+        uint256 deadline;
+    }
+
+    struct Details {
+        address to;
+        uint256 amount;
+    }
+
+    function permitWitnessTransferFrom(
+        Permit calldata permit,
+        Details calldata details,
+        address from,
+        bytes32,
+        string calldata,
+        bytes calldata
+    ) external {
+        FeeToken(permit.permitted.token).transferFrom(from, details.to, details.amount);
+    }
+}
+
+/// @dev What small faults of the vault would change without anybody else noticing; each test was
+/// written for mutants that survived all others.
+contract MutantsTest is SpecBase {
+    address private constant PERMIT2 = 0x000000000022D473030F116dDEE9F6B43aC78BA3;
+
+    // ---------------------------------------------------------------- deposits
+
+    function test_NoMoreThan112BitsOfATokenAreAccounted() public {
+        PlainToken token = new PlainToken(18);
+        _list(address(token), 3000, false);
+        uint128 most = type(uint112).max;
+        token.mint(alice, uint256(most) + 1);
+        vm.startPrank(alice);
+        token.approve(address(vault), type(uint256).max);
+        vault.deposit(address(token), most, alice);
+        _reverts(abi.encodeWithSelector(AmountTooLarge.selector, 1));
+        vault.deposit(address(token), 1, alice);
+        vm.stopPrank();
+        assertEq(vault.accounted(address(token)), most);
+        assertEq(vault.listingOf(address(token)).ledger, 3000);
+    }
+
+    function test_NoMoreThan96BitsOfEtherAreAccounted() public {
+        vm.prank(admin);
+        vault.setLimits(ETHER, 0.001 ether, 0.001 ether, type(uint128).max);
+        uint256 amount = ((1 << 96) / ETHER_DIVISOR + 1) * ETHER_DIVISOR;
+        vm.deal(alice, amount);
+        vm.prank(alice);
+        _reverts(abi.encodeWithSelector(AmountTooLarge.selector, amount));
+        vault.depositEther{value: amount}(alice);
+    }
+
+    function test_WhatATokenTakesIsNoDeposit() public {
+        ThievingToken token = new ThievingToken();
+        _list(address(token), 3000, false);
+        token.mint(address(vault), 10);
+        _reverts(abi.encodeWithSelector(ReceivedOtherAmount.selector, token, 1, 0));
+        vm.prank(alice);
+        vault.deposit(address(token), 1, alice);
+    }
+
+    function test_Permit2CreditsOnlyTheWholeAmount() public {
+        vm.etch(PERMIT2, type(CarelessPermit2).runtimeCode);
+        FeeToken token = new FeeToken();
+        _list(address(token), 3000, true);
+        token.mint(alice, 100);
+        vm.prank(alice);
+        token.approve(PERMIT2, 100);
+        _reverts(abi.encodeWithSelector(ReceivedOtherAmount.selector, token, 100, 99));
+        vault.depositWithPermit2(
+            address(token), 100, alice, IVault.SignedTransfer(alice, 1, block.timestamp, "")
+        );
+    }
+
+    // ---------------------------------------------------------------- payouts
+
+    /// @dev A payout that the budget paid for when it was queued needs none when it is finalized,
+    /// even where the budget is overdrawn by a limit that was lowered since.
+    function test_ALoweredBudgetDoesNotStopTheQueue() public {
+        (Withdrawal memory w, bytes32 id) = _queuedRequest(carol);
+        vm.prank(admin);
+        vault.setPayoutLimits(ETHER, IVault.PayoutLimits(LARGE, LARGE, LARGE, 10 * BUDGET_PERIOD));
+        (Withdrawal memory more,) = _request(alice, ETHER, carol, LARGE / 2);
+        _payout(_requestItem(more));
+        vm.prank(admin);
+        vault.setPayoutLimits(ETHER, IVault.PayoutLimits(1 ether, 1 ether, 1 ether, 60));
+        _passWindow();
+        vault.finalize(Kind.Request, w);
+        _assertState(id, State.Paid);
+    }
+
+    function test_TheGasThatIsNeededIsSaid() public {
+        (Withdrawal memory w,) = _smallRequest();
+        bytes[] memory signatures = _payoutQuorum(_payoutLeaf(_requestItem(w)));
+        bytes memory call = abi.encodeCall(vault.payout, (_requestItem(w), signatures));
+        (bool success, bytes memory answer) = address(vault).call{gas: 280_000}(call);
+        assertFalse(success);
+        uint256 needed;
+        assembly ("memory-safe") {
+            needed := mload(add(answer, 0x24))
+        }
+        assertEq(needed, 200_000 + uint256(200_000) / 63 + 80_000);
+    }
+
+    function test_WhatIsPaidInABatchIsNotSkipped() public {
+        (Withdrawal memory w,) = _smallRequest();
+        PayoutItem[] memory items = new PayoutItem[](1);
+        items[0] = _requestItem(w);
+        vm.recordLogs();
+        _payoutBatch(items);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        assertEq(logs.length, 1);
+        assertEq(logs[0].topics[0], Paid.selector);
+    }
+
+    /// @dev One of three units costs a third of 256 ticks, rounded up to 86: of 2.0 units, 1 is
+    /// left, for the budget never gives more than it has.
+    function test_TheBudgetRoundsAgainstThePayout() public {
+        PlainToken token = new PlainToken(0);
+        _list(address(token), 3000, false);
+        vm.prank(admin);
+        vault.setPayoutLimits(address(token), IVault.PayoutLimits(3, 3, 3, 1));
+        token.mint(alice, 10);
+        vm.startPrank(alice);
+        token.approve(address(vault), 10);
+        vault.deposit(address(token), 10, alice);
+        vm.stopPrank();
+        (Withdrawal memory w,) = _request(alice, address(token), carol, 1);
+        _payout(_requestItem(w));
+        assertEq(vault.payoutBudget(address(token)), 1);
+    }
+
+    /// @dev The end of the longest period still fits beside the ledger's number, for decades.
+    function test_NoBudgetPeriodReachesTheLedger() public {
+        _depositDollar(alice, 1000 * DOLLAR);
+        uint128 all = 500 * DOLLAR;
+        vm.startPrank(admin);
+        _reverts(PayoutBudgetIsZero.selector, address(dollar));
+        vault.setPayoutLimits(address(dollar), IVault.PayoutLimits(all, all, all, 365 days + 1));
+        vault.setPayoutLimits(address(dollar), IVault.PayoutLimits(all, all, all, 365 days));
+        vm.stopPrank();
+        vm.warp(block.timestamp + 20 * 365 days);
+        (Withdrawal memory w,) = _request(alice, address(dollar), carol, all);
+        _payout(_requestItem(w));
+        assertEq(vault.listingOf(address(dollar)).ledger, 1002);
+        assertEq(vault.payoutBudget(address(dollar)), 0);
+    }
+
+    // ---------------------------------------------------------------- what is stored comes back
+
+    function test_WindowsKeepOddNumbers() public {
+        vm.roll(1001);
+        vm.warp(1_700_000_001);
+        (, bytes32 id) = _queuedRequest(carol);
+        (uint64 opens, uint64 block_, uint64 closes) = vault.queuedUntil(id);
+        assertEq(opens, 1_700_000_001 + QUEUE_WINDOW);
+        assertEq(block_, 1001 + QUEUE_BLOCKS);
+        assertEq(closes, 1_700_000_001 + QUEUE_WINDOW + QUEUE_LIFETIME);
+    }
+
+    function test_ARepeatedPauseReplacesTheFirst() public {
+        vm.warp(1_700_000_001);
+        _pauseBoth();
+        vm.warp(1_700_000_002);
+        uint64 until = _pauseBoth();
+        assertEq(vault.depositsPausedUntil(), until);
+        assertEq(vault.payoutsPausedUntil(), until);
+        assertEq(vault.lastSeq(), 2);
+    }
+
+    function testFuzz_LimitsAreApart(uint8[4] memory exponents) public {
+        uint128[4] memory limits;
+        for (uint256 i = 0; i < 4; ++i) {
+            limits[i] = uint128(10 ** bound(exponents[i], 7, 30));
+        }
+        PlainToken token = new PlainToken(18);
+        _list(address(token), 3000, false);
+        vm.startPrank(admin);
+        for (uint256 i = 0; i < 4; ++i) {
+            (uint128 minimum, uint128 cap) = (limits[i], limits[(i + 1) % 4]);
+            vault.setLimits(address(token), minimum, 1, cap);
+            IVault.Listing memory listing = vault.listingOf(address(token));
+            assertEq(listing.minDeposit, minimum);
+            assertEq(listing.depositCap, cap);
+            assertEq(listing.ledger, 3000);
+            assertTrue(listing.depositsOpen);
+        }
+        vm.stopPrank();
+    }
+
+    function test_AListingTellsItsBooks() public {
+        _depositEther(alice, 10 ether);
+        (Withdrawal memory w,) = _request(alice, ETHER, rejecter, 2 ether);
+        _payout(_requestItem(w));
+        IVault.Listing memory listing = vault.listingOf(ETHER);
+        assertEq(listing.accounted, 8 ether);
+        assertEq(listing.claimableTotal, 2 ether);
+    }
+
+    function test_NoLimitIsTheLargestNumber() public {
+        address token = address(new PlainToken(18));
+        _list(token, 3000, false);
+        IVault.Listing memory listing = vault.listingOf(token);
+        assertEq(abi.encode(listing.payouts), abi.encode(_noPayoutLimits()));
+        assertEq(listing.depositCap, type(uint128).max);
+        assertEq(vault.payoutBudget(token), type(uint128).max);
+    }
+
+    function test_WhatWasNeverListedIsEmpty() public view {
+        IVault.Listing memory empty;
+        assertEq(abi.encode(vault.listingOf(carol)), abi.encode(empty));
+        assertEq(vault.payoutBudget(carol), 0);
+    }
+
+    function test_SettingsAreThoseOfTheDeployment() public {
+        IVault.VaultConfig memory config = _config();
+        (config.looseningDelay, config.maxDeadline) = (30 days, 30 days);
+        IVault.Settings memory settings =
+            IVault(deployCode("Vault.sol:Vault", abi.encode(config))).settings();
+        assertEq(settings.minDeadline, config.minDeadline);
+        assertEq(settings.maxDeadline, config.maxDeadline);
+        assertEq(settings.maxOpenWithdrawals, config.maxOpenWithdrawals);
+        assertEq(settings.looseningDelay, config.looseningDelay);
+        assertEq(settings.queueWindow, config.queueWindow);
+        assertEq(settings.queueWindowBlocks, config.queueWindowBlocks);
+        assertEq(settings.queueLifetime, config.queueLifetime);
+    }
+
+    // ---------------------------------------------------------------- administration
+
+    function test_EtherIsListedWith18Decimals() public {
+        vm.startPrank(admin);
+        vault.delistToken(ETHER);
+        _expectEvent();
+        emit TokenListed(ETHER, 1001, 4, ETHER_DIVISOR, 18, false);
+        vault.listToken(_etherListing());
+        vm.stopPrank();
+    }
+
+    function test_TheSameLimitsLoosenNothing() public {
+        _delayedVault();
+        vm.startPrank(admin);
+        vault.setPayoutLimits(ETHER, _etherListing().payouts);
+        vault.setLimits(ETHER, 0.001 ether, 0.001 ether, _etherListing().depositCap);
+        vault.setSigners(signerList, THRESHOLD);
+        vm.stopPrank();
+    }
+
+    function test_TheLargestPayoutMayBeTheSmallest() public {
+        vm.startPrank(admin);
+        uint128 minimum = 0.001 ether;
+        vault.setPayoutLimits(ETHER, IVault.PayoutLimits(minimum, 0, minimum, BUDGET_PERIOD));
+        vm.stopPrank();
+        assertEq(vault.listingOf(ETHER).payouts.maxPayout, minimum);
+    }
+}
