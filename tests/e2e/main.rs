@@ -18,6 +18,7 @@ mod payouts;
 mod refusals;
 mod reorgs;
 mod reserves;
+mod self_help;
 mod store;
 mod table;
 mod tools;

@@ -79,6 +79,42 @@ fn while_payouts_are_paused_people_are_told_and_nothing_is_sent() -> Result<()> 
 }
 
 #[test]
+fn the_brakes_work_from_the_command_line() -> Result<()> {
+    let world = World::running()?;
+    let eth = world.token("ETH")?;
+    let alice = world.wallet(Role::Alice)?;
+    world.vault.deposit(&alice, &eth, ETHER, alice.address())?;
+    let password = world.dir.path().join("password");
+    std::fs::write(&password, "brakes")?;
+    let pull = |arguments: &[&str], role: Role| -> Result<std::process::Output> {
+        let folder = world.dir.path();
+        let name = format!("{}.brakes.json", role.name());
+        let key = harness::keys::write_keystore(folder, &name, role.private_key(), "brakes")?;
+        let (key, password) = (key.display().to_string(), password.display().to_string());
+        let keys = ["--keystore", &key, "--password-file", &password];
+        world.cli(&[arguments, &keys].concat())
+    };
+    let stranger = pull(&["pause"], Role::Bob)?;
+    assert_eq!(stranger.status.code(), Some(78));
+    let said = String::from_utf8(stranger.stderr)?;
+    assert!(said.contains("pausePayouts would revert for 0x"), "{said}");
+
+    let paused = pull(&["pause", "all"], Role::Pauser)?;
+    let said = String::from_utf8(paused.stdout)?;
+    assert!(said.contains("pausePayouts: done") && said.contains("pauseDeposits: done"), "{said}");
+    assert!(world.vault.deposit(&alice, &eth, ETHER, alice.address()).is_err());
+    let request = world.vault.request(&alice, &eth, ETHER / 2, alice.address(), VALID)?;
+    wait_sentence(&world, request.id, "payouts are paused")?;
+    assert_eq!(pull(&["unpause", "all"], Role::Pauser)?.status.code(), Some(78));
+
+    let lifted = pull(&["unpause", "all"], Role::Admin)?;
+    assert!(lifted.status.success(), "{}", String::from_utf8_lossy(&lifted.stderr));
+    world.wait_withdrawal(request.id, "paid")?;
+    world.judge()?;
+    Ok(())
+}
+
+#[test]
 fn low_gas_money_is_an_alarm_that_ends_by_itself() -> Result<()> {
     let world = World::running()?;
     let set = |wei: u128| {

@@ -33,6 +33,8 @@ pub struct Daemon {
     pub looked_up: BTreeMap<Seq, (bool, bool)>,
     /// By nonce, the withdrawal that this process had a transaction built for.
     pub planned: BTreeMap<u64, Seq>,
+    /// By nonce, signatures that the vault refused in a trial whose answer is on its way.
+    pub tried: BTreeMap<u64, Vec<Bytes>>,
     /// Signatures that the vault refused in a trial, of which this process has heard.
     pub refused: BTreeSet<Bytes>,
     /// False heads since the last true one.
@@ -107,6 +109,7 @@ impl Daemon {
             copies: Vec::new(),
             looked_up: BTreeMap::new(),
             planned: BTreeMap::new(),
+            tried: BTreeMap::new(),
             refused: BTreeSet::new(),
             lies: 0,
             halted: false,
@@ -126,6 +129,7 @@ impl Daemon {
         self.epoch += 1;
         self.looked_up.clear();
         self.planned.clear();
+        self.tried.clear();
         self.refused.clear();
         self.lies = 0;
         Ok(())

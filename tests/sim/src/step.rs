@@ -180,7 +180,7 @@ impl World<'_> {
         let trial = head.state.obstacle(&self.chain.rules, &call, head.header.timestamp.0);
         if let Some(obstacle) = trial {
             if obstacle == Obstacle::SignersChanged {
-                self.daemons[d].refused.extend(signatures_of(&plan));
+                self.daemons[d].tried.insert(nonce, signatures_of(&plan));
             }
             return PayoutEvent::NotBuilt { nonce, obstacle };
         }
@@ -227,8 +227,13 @@ impl World<'_> {
             Event::Payout(PayoutEvent::Authorized { signatures, .. }) => {
                 self.daemons[d].refused.retain(|s| !signatures.contains(s));
             }
-            Event::Payout(PayoutEvent::NotBuilt { nonce, .. }) => {
-                self.daemons[d].planned.remove(nonce);
+            Event::Payout(PayoutEvent::NotBuilt { nonce, obstacle }) => {
+                let daemon = &mut self.daemons[d];
+                let tried = daemon.tried.remove(nonce).unwrap_or_default();
+                // An answer about a nonce that is over by now tells a daemon nothing.
+                if daemon.planned.remove(nonce).is_some() && *obstacle == Obstacle::SignersChanged {
+                    daemon.refused.extend(tried);
+                }
             }
             _ => {}
         }

@@ -2,6 +2,7 @@
 
 pub mod problem;
 pub mod reference;
+mod ticket;
 pub mod transfers;
 
 use crate::{chain::nodes::Nodes, config, engine::Inbox, ledger::client::Ledger, metrics::Metrics};
@@ -59,10 +60,11 @@ pub fn router(sources: Sources) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/reserves", get(reserves))
         .route("/v1/transfers/{reference}", get(transfers))
+        .route("/v1/withdrawals/{id}/ticket", get(ticket))
         .fallback(|uri: Uri| async move {
             Problem::not_found(format!(
-                "{} is not served; there are /live, /ready, /metrics, /v1/status, /v1/reserves and \
-                 /v1/transfers/{{reference}}",
+                "{} is not served; there are /live, /ready, /metrics, /v1/status, /v1/reserves, \
+                 /v1/transfers/{{reference}} and /v1/withdrawals/{{id}}/ticket",
                 uri.path()
             ))
         })
@@ -189,4 +191,15 @@ async fn transfers(
         .parse()
         .map_err(|e: reference::NotAReference| Problem::bad_request(e.to_string()))?;
     transfers::find(&sources, reference).await.map(Json)
+}
+
+async fn ticket(
+    State(sources): State<Sources>,
+    Path(id): Path<String>,
+) -> Result<Json<ticket::Ticket>, Problem> {
+    let Ok(reference::Reference::Withdrawal(id)) = format!("withdrawal:{id}").parse() else {
+        let id: String = id.chars().take(80).collect();
+        return Err(Problem::bad_request(format!("id: {id:?} is not 0x and 64 hex digits")));
+    };
+    ticket::find(&sources, id).await.map(Json)
 }

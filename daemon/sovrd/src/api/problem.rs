@@ -41,6 +41,26 @@ impl Problem {
         }
     }
 
+    /// Nothing can be signed for this withdrawal, or not any more.
+    pub fn no_ticket(detail: impl Into<String>) -> Self {
+        Self {
+            kind: "urn:sovr:problem:no-ticket",
+            title: "There is no ticket",
+            status: 404,
+            detail: detail.into(),
+        }
+    }
+
+    /// The ticket comes once the signers have signed.
+    pub fn not_signed_yet(detail: impl Into<String>) -> Self {
+        Self {
+            kind: "urn:sovr:problem:not-signed-yet",
+            title: "Not signed yet",
+            status: 409,
+            detail: detail.into(),
+        }
+    }
+
     /// Something outside does not answer now.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self {

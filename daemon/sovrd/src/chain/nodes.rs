@@ -11,7 +11,7 @@ use bridge_core::{
     endpoint::{EndpointId, EndpointStatus},
 };
 use futures_util::future;
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 use tracing::warn;
 
 /// The endpoints in the order of the configuration.
@@ -44,9 +44,25 @@ impl Nodes {
         self.list.get(usize::from(id.0))
     }
 
-    /// All of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Node> {
-        self.list.iter()
+    /// What the first one says that answers.
+    ///
+    /// # Errors
+    /// What the last one said, if none answers.
+    pub(super) async fn first<'a, T, F>(
+        &'a self,
+        ask: impl Fn(&'a Node) -> F,
+    ) -> Result<T, ReadError>
+    where
+        F: Future<Output = Result<T, ReadError>>,
+    {
+        let mut last = ReadError::Missing("endpoint".to_owned());
+        for node in self.list.iter() {
+            match ask(node).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
     }
 
     /// Those the core believes first; those that are set aside last.

@@ -5,9 +5,9 @@ use super::{bindings::abi::IVault, error::ReadError, node::Node, nodes::Nodes};
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
     network::TransactionBuilder,
-    primitives::{Address, Bytes},
+    primitives::{Address, B256, Bytes},
     providers::{DynProvider, Provider},
-    rpc::types::TransactionRequest,
+    rpc::types::{TransactionReceipt, TransactionRequest},
     sol_types::SolCall,
     transports::TransportError,
 };
@@ -40,7 +40,27 @@ pub struct SignerSet {
     pub threshold: usize,
 }
 
+/// What an account's next transaction needs.
+#[derive(Clone, Copy, Debug)]
+pub struct NextTransaction {
+    /// Its nonce, after those that wait already.
+    pub nonce: u64,
+    /// Base fee of the next block, wei.
+    pub base_fee: u128,
+    /// A tip that others give, wei.
+    pub tip: u128,
+}
+
 impl Node {
+    async fn next_transaction(&self, from: Address) -> Result<NextTransaction, ReadError> {
+        let pending = BlockId::pending();
+        let nonce = self
+            .ask(|p| async move { p.get_transaction_count(from).block_id(pending).await })
+            .await?;
+        let (base_fee, tip) = self.prices().await?;
+        Ok(NextTransaction { nonce, base_fee, tip })
+    }
+
     pub(super) async fn vault_now(&self) -> Result<VaultNow, ReadError> {
         let ((base_fee, tip), payouts_paused_until) =
             tokio::try_join!(self.prices(), self.payouts_paused_until())?;
@@ -136,14 +156,7 @@ impl Nodes {
         input: Bytes,
         gas_limit: u64,
     ) -> Result<Option<Bytes>, ReadError> {
-        let mut last = ReadError::Missing("endpoint".to_owned());
-        for node in self.iter() {
-            match node.trial(from, input.clone(), gas_limit).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        self.first(|node| node.trial(from, input.clone(), gas_limit)).await
     }
 
     /// The payout signers, by the first endpoint that answers.
@@ -151,14 +164,23 @@ impl Nodes {
     /// # Errors
     /// What the last endpoint said, if none answers.
     pub async fn signer_set(&self) -> Result<SignerSet, ReadError> {
-        let mut last = ReadError::Missing("endpoint".to_owned());
-        for node in self.iter() {
-            match node.signer_set().await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        self.first(Node::signer_set).await
+    }
+
+    /// What an account's next transaction needs, by the first endpoint that answers.
+    ///
+    /// # Errors
+    /// What the last endpoint said, if none answers.
+    pub async fn next_transaction(&self, from: Address) -> Result<NextTransaction, ReadError> {
+        self.first(|node| node.next_transaction(from)).await
+    }
+
+    /// A transaction's receipt, by the first endpoint that answers.
+    ///
+    /// # Errors
+    /// What the last endpoint said, if none answers.
+    pub async fn receipt(&self, tx: B256) -> Result<Option<TransactionReceipt>, ReadError> {
+        self.first(|node| node.receipt(tx)).await
     }
 }
 

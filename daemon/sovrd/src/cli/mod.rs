@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod accounts;
+mod brakes;
 mod config_check;
 mod offline;
 mod proof;
@@ -38,6 +39,11 @@ enum Command {
     Status(status::Arguments),
     /// Show the ledger's accounts with their balances.
     Accounts(accounts::Arguments),
+    /// Stop payouts or deposits on chain at once, with the pauser's key. It ends by itself after
+    /// three days unless repeated or lifted.
+    Pause(brakes::Arguments),
+    /// Lift a pause, with the admin's key.
+    Unpause(brakes::Arguments),
     /// Prove the reserves from chain and ledger; exit code 65 where something does not add up.
     Reconcile(reconcile::Arguments),
     /// Lift a halt whose cause is gone; refuses (65) while it stands. The daemon must be stopped.
@@ -81,6 +87,8 @@ impl Cli {
             Command::Config(ConfigCommand::Check(file)) => config_check::run(&file),
             Command::Status(arguments) => block_on(status::run(arguments)),
             Command::Accounts(arguments) => block_on(accounts::run(arguments)),
+            Command::Pause(arguments) => block_on(brakes::run(arguments, brakes::Way::Pause)),
+            Command::Unpause(arguments) => block_on(brakes::run(arguments, brakes::Way::Unpause)),
             Command::Reconcile(arguments) => block_on(reconcile::run(arguments)),
             Command::Resume(file) => block_on(resume::run(&file)),
             Command::Supersede(arguments) => block_on(supersede::run(arguments)),

@@ -22,31 +22,43 @@ const WELL_KNOWN: [Address; 10] = [
     address!("0xa0Ee7A142d267C1f36714E4a8F75612F20a79720"),
 ];
 
-/// Opens a keystore.
+/// Opens a keystore of `[payouts]`.
+///
+/// # Errors
+/// As for [`open_file`].
+pub fn open(role: &str, keystore: &Keystore, chain_id: u64) -> Result<PrivateKeySigner, Failure> {
+    open_file(&format!("payouts.{role}_keystore"), keystore, chain_id)
+}
+
+/// Opens a keystore; `field` names where its path was given.
 ///
 /// # Errors
 /// If a file cannot be read, the password is wrong, or the key is publicly known and the chain is
 /// no development chain.
-pub fn open(role: &str, keystore: &Keystore, chain_id: u64) -> Result<PrivateKeySigner, Failure> {
+pub fn open_file(
+    field: &str,
+    keystore: &Keystore,
+    chain_id: u64,
+) -> Result<PrivateKeySigner, Failure> {
     let password = std::fs::read_to_string(&keystore.password_file).map_err(|e| {
         let path = keystore.password_file.display();
-        Failure::configuration(format!("payouts.{role}_password_file {path}: {e}"))
+        Failure::configuration(format!("{field}: its password file {path}: {e}"))
     })?;
     let password = password.lines().next().unwrap_or_default();
     let key = PrivateKeySigner::decrypt_keystore(&keystore.path, password).map_err(|e| {
         let path = keystore.path.display();
         Failure::configuration(format!(
-            "payouts.{role}_keystore {path}: {e}; is it a V3 keystore, and its password right?"
+            "{field} {path}: {e}; is it a V3 keystore, and its password right?"
         ))
     })?;
-    refuse_well_known(role, key.address(), chain_id)?;
+    refuse_well_known(field, key.address(), chain_id)?;
     Ok(key)
 }
 
-fn refuse_well_known(role: &str, address: Address, chain_id: u64) -> Result<(), Failure> {
+fn refuse_well_known(field: &str, address: Address, chain_id: u64) -> Result<(), Failure> {
     if WELL_KNOWN.contains(&address) && !DEVELOPMENT_CHAINS.contains(&chain_id) {
         return Err(Failure::configuration(format!(
-            "payouts.{role}_keystore: {address} is a development key that everybody knows; \
+            "{field}: {address} is a development key that everybody knows; \
              chain {chain_id} is no development chain. Make a key of your own (cast wallet new)"
         )));
     }

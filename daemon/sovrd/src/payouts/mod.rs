@@ -3,7 +3,7 @@
 mod checks;
 pub mod keys;
 mod pause;
-mod trial;
+pub mod trial;
 
 use crate::{
     chain::{bindings, node::raw_bytes, nodes::Nodes},

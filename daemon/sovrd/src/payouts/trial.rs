@@ -5,7 +5,8 @@ use alloy::sol_types::SolInterface;
 use bridge_core::obstacle::Obstacle;
 
 /// The obstacle that a revert stands for.
-pub(super) fn obstacle(revert: &[u8]) -> Obstacle {
+#[must_use]
+pub fn obstacle(revert: &[u8]) -> Obstacle {
     let Ok(error) = IVaultErrors::abi_decode(revert) else { return Obstacle::Reverted };
     #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else: people must look")]
     match error {
@@ -26,7 +27,8 @@ pub(super) fn obstacle(revert: &[u8]) -> Obstacle {
 }
 
 /// A revert in words, for the log.
-pub(super) fn words(revert: &[u8]) -> String {
+#[must_use]
+pub fn words(revert: &[u8]) -> String {
     match IVaultErrors::abi_decode(revert) {
         Ok(error) => format!("{error:?}"),
         Err(_) => format!("0x{}", hex::encode(revert)),

@@ -1,0 +1,92 @@
+//! Tickets: all that anybody needs to carry a signed payout or refusal to the vault themselves.
+
+use super::{Sources, problem::Problem};
+use crate::chain::bindings;
+use alloy::primitives::{Address, B256, Bytes};
+use bridge_core::withdrawal::{Verdict, Withdrawal};
+use serde::Serialize;
+
+/// Enough for one payout, whatever the recipient does with its allowance; unused gas is not paid for.
+const GAS_LIMIT: u64 = 500_000;
+
+/// A signed payout or refusal.
+#[derive(Debug, Serialize)]
+pub(super) struct Ticket {
+    id: B256,
+    /// What the signers signed.
+    verdict: &'static str,
+    /// What it is good for, for the person who holds it.
+    sentence: &'static str,
+    chain_id: u64,
+    vault: Address,
+    withdrawal: Fields,
+    /// Over the id's leaf, which is the root; ascending by signer.
+    signatures: Vec<Bytes>,
+    /// The whole call of the vault: send it from any account.
+    calldata: Bytes,
+    /// Gas limit to send it with.
+    gas_limit: u64,
+}
+
+/// `IVaultTypes.Withdrawal`; numbers that may be wide are text.
+#[derive(Debug, Serialize)]
+struct Fields {
+    owner: Address,
+    to: Address,
+    token: Address,
+    /// Token units.
+    amount: String,
+    /// Token units.
+    fee: String,
+    nonce: String,
+    /// Unix seconds: the vault takes a payout no later.
+    deadline: u64,
+}
+
+/// The ticket of an open withdrawal.
+///
+/// # Errors
+/// If nothing is known of the id, or nothing is signed yet.
+pub(super) async fn find(sources: &Sources, id: B256) -> Result<Ticket, Problem> {
+    let open = sources.inbox.ask(move |core| core.withdrawal(id).cloned()).await.flatten();
+    let open = open.ok_or_else(|| {
+        Problem::no_ticket(format!(
+            "{id} is not open: it has ended, or its request is not final yet; \
+             /v1/transfers/withdrawal:{id} tells which"
+        ))
+    })?;
+    of(sources, &open).ok_or_else(|| {
+        let sentence = open.obstacle.map_or_else(|| open.status().sentence(), |o| o.sentence());
+        Problem::not_signed_yet(format!("{id} has no signatures yet: {sentence}; ask again"))
+    })
+}
+
+fn of(sources: &Sources, open: &Withdrawal) -> Option<Ticket> {
+    let authorization = open.authorization.as_ref()?;
+    let request = &open.request;
+    let signatures = authorization.signatures.clone();
+    let calldata = bindings::calldata(request, open.seq, authorization.verdict, &signatures);
+    let (verdict, sentence) = match authorization.verdict {
+        Verdict::Pay => ("pay", "anybody may send this call to the vault until the deadline"),
+        Verdict::Refuse(_) => ("refuse", "anybody may send this call; it closes the request"),
+    };
+    Some(Ticket {
+        id: request.id,
+        verdict,
+        sentence,
+        chain_id: sources.chain.chain_id,
+        vault: sources.chain.vault,
+        withdrawal: Fields {
+            owner: request.owner,
+            to: request.to,
+            token: request.token,
+            amount: request.amount.0.to_string(),
+            fee: "0".to_owned(),
+            nonce: open.seq.0.to_string(),
+            deadline: request.deadline.0,
+        },
+        signatures,
+        calldata: calldata.into(),
+        gas_limit: GAS_LIMIT,
+    })
+}
