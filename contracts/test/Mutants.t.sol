@@ -117,6 +117,18 @@ contract MutantsTest is SpecBase {
         _assertState(id, State.Paid);
     }
 
+    /// @dev A signature that recovers to nobody is not the signature of nobody.
+    function test_NobodySignsForTheZeroAddress() public {
+        _depositEther(alice, 10 ether);
+        PayoutItem memory item;
+        item.kind = Kind.Intent;
+        item.withdrawal = _intent(address(0), ETHER, carol, 1 ether, 1);
+        bytes32 id = _id(Kind.Intent, item.withdrawal);
+        bytes[] memory signatures = _payoutQuorum(_payoutLeaf(item));
+        _reverts(abi.encodeWithSelector(OwnerSignatureInvalid.selector, id, address(0)));
+        vault.payout(item, signatures);
+    }
+
     function test_TheGasThatIsNeededIsSaid() public {
         (Withdrawal memory w,) = _smallRequest();
         bytes[] memory signatures = _payoutQuorum(_payoutLeaf(_requestItem(w)));

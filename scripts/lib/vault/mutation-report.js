@@ -35,10 +35,12 @@ function scopeRows(mutants, results) {
   });
 }
 
-function survivorRows(survivors, reasons) {
+function survivorRows(survivors, results, stamp) {
+  const reasons = explanations();
   return survivors.map(({ id, scope, line, from, text }) => {
     const change = `${clean(from)} → ${clean(text)}`;
-    return `| ${id} | ${scope}, ${line} | ${change} | ${reasons[id] ?? "**not explained**"} |`;
+    const open = results.get(id).tests === stamp.tests ? "**not explained**" : "to be tried again: tests changed since";
+    return `| ${id} | ${scope}, ${line} | ${change} | ${reasons[id] ?? open} |`;
   });
 }
 
@@ -80,7 +82,7 @@ Killed by: ${killers(mutants, results) || "nothing yet"}.
 
 | id | where | change | why no test can tell |
 |---|---|---|---|
-${survivorRows(survivors, explanations()).join("\n")}
+${survivorRows(survivors, results, stamp).join("\n")}
 
 ## By function
 
