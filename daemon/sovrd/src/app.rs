@@ -27,7 +27,7 @@ use bridge_core::{
 use std::{future::IntoFuture, sync::Arc};
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
     task::JoinSet,
 };
@@ -53,6 +53,20 @@ const EARLY_BLOCKS_MAX: u64 = 64;
 /// # Errors
 /// Whatever ends it, with its exit code.
 pub async fn run(config: Config) -> Result<(), Failure> {
+    // First of all: a signal must not end a process that already serves without its last words.
+    let mut stop = StopSignal::listen()?;
+    let ready = tokio::select! {
+        ready = open(config) => ready?,
+        () = stop.received() => {
+            info!("stopped before anything began");
+            return Ok(());
+        }
+    };
+    supervise(ready, stop).await
+}
+
+/// Opens and checks everything; nothing runs yet.
+async fn open(config: Config) -> Result<Ready, Failure> {
     let Opened { store, persisted, quarantined } = store::open(&config.store)?;
     let nodes = Nodes::new(&config.chain)
         .map_err(|e| Failure::configuration(format!("chain.rpc_url: {e}")))?;
@@ -85,7 +99,15 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         quarantined: quarantined.map(Arc::new),
     };
     let parts = Parts { config, vault, nodes, payouts, ledger, metrics };
-    supervise(engine, handles, parts, listener, sources).await
+    Ok(Ready { engine, handles, parts, listener, sources })
+}
+
+struct Ready {
+    engine: Engine,
+    handles: Handles,
+    parts: Parts,
+    listener: TcpListener,
+    sources: Sources,
 }
 
 struct Parts {
@@ -97,13 +119,8 @@ struct Parts {
     metrics: Arc<Metrics>,
 }
 
-async fn supervise(
-    engine: Engine,
-    handles: Handles,
-    parts: Parts,
-    listener: TcpListener,
-    sources: Sources,
-) -> Result<(), Failure> {
+async fn supervise(ready: Ready, mut stop: StopSignal) -> Result<(), Failure> {
+    let Ready { engine, handles, parts, listener, sources } = ready;
     let Handles { inbox, orders, summary } = handles;
     let (ended, engine_ended) = oneshot::channel();
     std::thread::Builder::new()
@@ -137,7 +154,7 @@ async fn supervise(
     let mut engine_ended = engine_ended;
     let result = tokio::select! {
         result = &mut engine_ended => result,
-        () = stop_signal() => {
+        () = stop.received() => {
             info!("stopping");
             inbox.stop().await;
             engine_ended.await
@@ -264,15 +281,25 @@ fn sentinel(vault: &Vault) -> AccountId {
     bridge_core::account::NewAccount::instance_registry(vault.identity.key(), vault.instance).id
 }
 
-async fn stop_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        error!("signals cannot be received; stop with SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and Ctrl-C, from the moment on in which this was made.
+struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    fn listen() -> Result<Self, Failure> {
+        let failed = |e| Failure::bug(format!("signals cannot be received: {e}"));
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

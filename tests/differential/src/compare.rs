@@ -190,6 +190,9 @@ impl<'a, M: Model> Run<'a, M> {
         let Some(last) = near.iter().max().copied() else { return Ok(Vec::new()) };
         sleep(Duration::from_nanos((last + MARGIN_NS).saturating_sub(now))).await;
         self.model.expire(last);
+        if self.model.deadlines().iter().any(|at| *at <= last) {
+            return Ok(vec!["the model keeps pendings past their deadline".to_owned()]);
+        }
         let started = Instant::now();
         loop {
             let seen = self.look().await?;
