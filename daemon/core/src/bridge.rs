@@ -240,7 +240,7 @@ impl Bridge {
                 if readings.is_empty() {
                     self.view.on_state_failed(endpoint, now);
                 }
-                self.on_holdings(block, &readings, now, out);
+                self.on_holdings((endpoint, block), &readings, now, out);
             }
             Event::Ledger(event) => self.on_ledger(event, now, out),
             Event::Payout(event) => self.on_payout(event, now, out),

@@ -163,6 +163,21 @@ impl ChainView {
         self.endpoints.readers(number).first().copied().unwrap_or_default()
     }
 
+    /// Whom to ask, best first, where several must say the same of a final block, and how many: as
+    /// far as there are enough, only those in good standing.
+    pub(crate) fn witnesses(&self, number: BlockNumber) -> (Vec<EndpointId>, usize) {
+        let (mut readers, quorum) = (self.endpoints.readers(number), self.endpoints.quorum());
+        if self.endpoints.good().count() >= quorum {
+            readers.retain(|id| self.endpoints.is_good(*id));
+        }
+        (readers, quorum)
+    }
+
+    /// It says something else of a final block than those who are believed.
+    pub(crate) fn on_liar(&mut self, endpoint: EndpointId, number: BlockNumber, now: Millis) {
+        self.endpoints.contradicts(endpoint, Reason::Disagrees { number }, now);
+    }
+
     /// A contract's state could not be read, or not be used.
     pub(crate) fn on_state_failed(&mut self, endpoint: EndpointId, now: Millis) {
         self.endpoints.failed(endpoint, ReadFault::Missing, now);

@@ -8,7 +8,9 @@ use crate::{
     block::{BlockRef, Millis},
     bridge::Bridge,
     command::{ChainCommand, Command, Notice, Output},
+    endpoint::EndpointId,
     halt::Evidence,
+    hearing::Hearing,
     id::{AccountId, Kind, TransferId},
     invariant::Position,
     op::Op,
@@ -68,14 +70,18 @@ impl Bridge {
             .filter(|r| !self.blocked.contains_key(&r.ledger))
             .filter_map(|r| Some((r.ledger, self.claim(self.listings.get(&r.ledger)?, r))))
             .collect();
-        let token = |ledger: &LedgerId| self.listings.get(ledger).map(|l| (*ledger, l.token));
-        let tokens = claims.keys().filter_map(token).collect();
-        let (endpoint, block) = (self.view.reader_at(cursor.block.number), cursor.block);
-        let order = ChainCommand::ReadHoldings { endpoint, block, tokens };
-        out.commands.push(Command::Chain(order));
-        if let Some(reserves) = &mut self.reserves {
-            reserves.ask_chain(cursor.block, cursor.next_seq.minus(1), claims, now);
-        }
+        let Some(reserves) = &mut self.reserves else { return };
+        let block = cursor.block;
+        let (readers, quorum) = self.view.witnesses(block.number);
+        let hearing = Hearing::new(claims.keys().copied().collect(), readers, quorum);
+        let asked = reserves.ask_chain(block, cursor.next_seq.minus(1), claims, hearing, now);
+        out.commands.extend(asked.into_iter().map(|id| self.ask_holdings(id, block)));
+    }
+
+    fn ask_holdings(&self, endpoint: EndpointId, block: BlockRef) -> Command {
+        let served = self.listings.values().filter(|l| !self.blocked.contains_key(&l.ledger));
+        let tokens = served.map(|l| (l.ledger, l.token)).collect();
+        Command::Chain(ChainCommand::ReadHoldings { endpoint, block, tokens })
     }
 
     fn claim(&self, listing: &Listing, reading: &VaultReading) -> Claim {
@@ -146,16 +152,19 @@ impl Bridge {
             && withdrawal.ended_by.is_none_or(|seq| seq < next)
     }
 
-    /// The chain's side came.
+    /// An endpoint told the chain's side.
     pub(crate) fn on_holdings(
         &mut self,
-        block: BlockRef,
+        (endpoint, block): (EndpointId, BlockRef),
         readings: &[TokenReading],
         now: Millis,
         out: &mut Output,
     ) {
         let Some(reserves) = &mut self.reserves else { return };
-        for judged in reserves.judge(&self.listings, block, readings, now) {
+        let outcome = reserves.on_holdings(&self.listings, (endpoint, block), readings, now);
+        out.commands.extend(outcome.ask.map(|id| self.ask_holdings(id, block)));
+        outcome.liars.iter().for_each(|id| self.view.on_liar(*id, block.number, now));
+        for judged in outcome.judged {
             match judged {
                 Judged::Broke(broken) => out.notices.push(Notice::ReservesBroken(broken)),
                 Judged::Mended(ledger) => out.notices.push(Notice::ReservesMended { ledger }),

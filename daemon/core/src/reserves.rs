@@ -9,6 +9,8 @@ use crate::{
     amount::{LedgerAmount, TokenAmount},
     asset::{LedgerId, Listing},
     block::{BlockNumber, BlockRef, Millis, Seq},
+    endpoint::EndpointId,
+    hearing::{Heard, Hearing},
     id::{AccountId, TransferId},
     invariant::{Books, Holdings, Position},
 };
@@ -164,6 +166,7 @@ enum Asked {
         block: BlockRef,
         seq: Seq,
         claims: BTreeMap<LedgerId, Claim>,
+        hearing: Hearing,
         since: Millis,
     },
 }
@@ -186,6 +189,16 @@ pub(crate) enum Judged {
     Mended(LedgerId),
     /// It broke at so many blocks that the bridge must halt.
     Persists(Break),
+}
+
+/// What an answer of the chain leads to.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// One more to ask the same.
+    pub(crate) ask: Option<EndpointId>,
+    /// Who says something else than those who are believed.
+    pub(crate) liars: Vec<EndpointId>,
+    pub(crate) judged: Vec<Judged>,
 }
 
 /// An answer of the chain that did not come for so long is asked for again, milliseconds.
@@ -215,7 +228,7 @@ impl Reserves {
 
     /// True if a proof should begin now.
     pub(crate) fn is_due(&mut self, now: Millis) -> bool {
-        if let Asked::Chain { since, .. } = self.asked
+        if let Asked::Chain { since, .. } = &self.asked
             && now >= since.plus(LOST_MS)
         {
             self.asked = Asked::Nothing;
@@ -233,14 +246,18 @@ impl Reserves {
         self.due = now.plus(RETRY_MS.min(self.config.interval_ms));
     }
 
+    /// The ledger's side is known: whom to ask for the chain's.
     pub(crate) fn ask_chain(
         &mut self,
         block: BlockRef,
         seq: Seq,
         claims: BTreeMap<LedgerId, Claim>,
+        mut hearing: Hearing,
         since: Millis,
-    ) {
-        self.asked = Asked::Chain { block, seq, claims, since };
+    ) -> Vec<EndpointId> {
+        let asked = hearing.begin();
+        self.asked = Asked::Chain { block, seq, claims, hearing, since };
+        asked
     }
 
     /// True if payouts of this ledger may be signed.
@@ -259,24 +276,54 @@ impl Reserves {
         })
     }
 
-    /// The chain's side came: judges every token that was asked for.
-    pub(crate) fn judge(
+    /// An endpoint told the chain's side: once enough say the same, every token that was asked for is
+    /// judged. Where too few do, nothing is signed until they do.
+    pub(crate) fn on_holdings(
+        &mut self,
+        listings: &BTreeMap<LedgerId, Listing>,
+        (by, at): (EndpointId, BlockRef),
+        readings: &[TokenReading],
+        now: Millis,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        let Asked::Chain { block, claims, hearing, .. } = &mut self.asked else { return outcome };
+        if *block != at || !hearing.say(by, readings) {
+            return outcome;
+        }
+        let fits = |reading: &TokenReading| {
+            claims.get(&reading.ledger).is_none_or(|claim| {
+                let TokenReading { ledger, holdings } = *reading;
+                find_break(ledger, at.number, &claim.position, claim.books, holdings).is_none()
+            })
+        };
+        match hearing.hear(fits) {
+            Heard::Open => {}
+            Heard::Ask(next) => outcome.ask = Some(next),
+            Heard::Done { believed, liars } => {
+                outcome.liars = liars;
+                outcome.judged = self.judge(listings, at, &believed, now);
+            }
+        }
+        outcome
+    }
+
+    fn judge(
         &mut self,
         listings: &BTreeMap<LedgerId, Listing>,
         at: BlockRef,
         readings: &[TokenReading],
         now: Millis,
     ) -> Vec<Judged> {
-        let Asked::Chain { block, seq, claims, .. } = &self.asked else { return Vec::new() };
-        if *block != at {
+        let Asked::Chain { seq, claims, .. } = std::mem::take(&mut self.asked) else {
             return Vec::new();
+        };
+        for ledger in claims.keys().filter(|l| !readings.iter().any(|r| r.ledger == **l)) {
+            self.tokens.entry(*ledger).or_default().doubt();
         }
-        let (seq, claims) = (*seq, claims.clone());
         if readings.is_empty() {
             self.put_off(now);
             return Vec::new();
         }
-        self.asked = Asked::Nothing;
         self.due = now.plus(self.config.interval_ms);
         let mut judged = Vec::new();
         for TokenReading { ledger, holdings } in readings {
@@ -315,6 +362,16 @@ impl TokenReserves {
 }
 
 impl Token {
+    /// What the contracts hold of it cannot be told: nothing is signed on an older proof.
+    fn doubt(&mut self) {
+        if self.proof == Proof::Proved {
+            self.proof = Proof::Unknown;
+        }
+        if let Some(shown) = &mut self.shown {
+            shown.proof = self.proof;
+        }
+    }
+
     fn judge(
         &mut self,
         config: &ReservesConfig,

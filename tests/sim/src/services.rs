@@ -62,7 +62,10 @@ impl World<'_> {
             ChainCommand::ReadHoldings { block, tokens, .. } => {
                 let node = &self.endpoints[e];
                 let rng = &mut self.chances.chain;
-                let readings = node.holdings(&self.chain, rng, block, &tokens);
+                let mut readings = node.holdings(&self.chain, rng, block, &tokens);
+                if node.invents_at.is_some() && self.roll(Fault::Lie, 500) {
+                    readings.iter_mut().for_each(|r| r.holdings.accounted.0 += 1);
+                }
                 let readings = if failed { Vec::new() } else { readings };
                 Event::Holdings { endpoint, block, readings }
             }

@@ -69,6 +69,9 @@ impl ChainView {
             return Vec::new();
         };
         let mut readers = self.endpoints.readers(head);
+        // Whoever said what cannot be is soon back and first in the order; the others decide.
+        let said_so = |id: &EndpointId| self.impossible_by.contains(id);
+        readers.sort_by_key(|id| (!self.endpoints.is_good(*id), said_so(id)));
         readers.truncate(self.endpoints.quorum());
         let sizes = readers.iter().map(|id| self.endpoints.range_blocks(*id));
         let size = sizes.min().unwrap_or(1);

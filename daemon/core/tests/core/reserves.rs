@@ -7,6 +7,8 @@ use bridge_core::{
     amount::LedgerAmount,
     block::Seq,
     command::{ChainCommand, Command, LedgerCommand, Notice, RequestId},
+    endpoint::{EndpointId, EndpointsConfig, Reason},
+    event::Event,
     halt::Evidence,
     id::{AccountId, TransferId},
     reserves::{Equation, Proof, ReservesConfig, TokenReserves},
@@ -208,6 +210,69 @@ fn a_ledger_ahead_of_the_chain_waits_and_breaks_only_after_long() {
     for _ in 0..BREAKS {
         story.mine_and_run(&[]);
         story.run();
+    }
+    story.assert_halted(|e| matches!(e, Evidence::ReservesBroken(_)));
+}
+
+/// Some seconds in which these endpoints tell of one unit too many, and the others the truth.
+fn run_with_liars(story: &mut Story, liars: &[EndpointId]) {
+    story.pass(POLL_MS);
+    story.apply(Event::Tick);
+    while let Some(order) = story.orders.pop_front() {
+        let Command::Chain(ChainCommand::ReadHoldings { endpoint, block, ref tokens }) = order
+        else {
+            story.answer(order);
+            continue;
+        };
+        let mut readings = story.holdings(tokens);
+        if liars.contains(&endpoint) {
+            readings.iter_mut().for_each(|r| r.holdings.accounted.0 += 1);
+        }
+        story.apply(Event::Holdings { endpoint, block, readings });
+    }
+}
+
+#[test]
+fn one_endpoint_that_lies_about_holdings_is_set_aside_and_neither_stops_nor_halts() {
+    for (count, quorum) in [(2, 1), (3, 2)] {
+        let mut story = proving();
+        story.config.endpoints = EndpointsConfig { count, quorum, ..EndpointsConfig::default() };
+        story.restart();
+        story.mine(&[deposit(ALICE, 100)]);
+        for _ in 0..3 * BREAKS {
+            run_with_liars(&mut story, &[FIRST]);
+            story.mine(&[]);
+        }
+        assert_eq!(shown(&story, USDX).proof, Proof::Proved, "{count} endpoints");
+        let told = |n: &Notice| {
+            let disagrees = |reason: &Reason| matches!(reason, Reason::Disagrees { .. });
+            matches!(n, Notice::EndpointSetAside { endpoint: FIRST, reason } if disagrees(reason))
+        };
+        assert!(story.notices.iter().any(told), "{count} endpoints: {:?}", story.notices);
+        assert!(!story.notices.iter().any(|n| matches!(n, Notice::ReservesBroken(_))));
+    }
+}
+
+#[test]
+fn what_all_endpoints_say_halts_and_what_they_disagree_on_stops_signing_alone() {
+    let (second, third) = (EndpointId(1), EndpointId(2));
+    let mut story = proving();
+    story.config.endpoints = EndpointsConfig { count: 3, quorum: 3, ..EndpointsConfig::default() };
+    story.restart();
+    story.mine(&[deposit(ALICE, 100)]);
+    for _ in 0..3 {
+        run_with_liars(&mut story, &[]);
+    }
+    assert_eq!(shown(&story, USDX).proof, Proof::Proved);
+    for _ in 0..3 * BREAKS {
+        story.mine(&[]);
+        run_with_liars(&mut story, &[FIRST]);
+    }
+    assert_eq!(shown(&story, USDX).proof, Proof::Unknown);
+    assert_eq!(story.bridge.halted(), None);
+    for _ in 0..2 * BREAKS {
+        story.mine(&[]);
+        run_with_liars(&mut story, &[FIRST, second, third]);
     }
     story.assert_halted(|e| matches!(e, Evidence::ReservesBroken(_)));
 }

@@ -253,7 +253,7 @@ impl Story {
     }
 
     /// What the contracts hold at the newest block.
-    fn holdings(&self, tokens: &[(LedgerId, Address)]) -> Vec<TokenReading> {
+    pub(crate) fn holdings(&self, tokens: &[(LedgerId, Address)]) -> Vec<TokenReading> {
         let accounted = |ledger: LedgerId| self.chain.accounted(ledger);
         let reading = |(ledger, _): &(LedgerId, Address)| {
             let stolen = self.stolen.get(ledger).copied().unwrap_or_default();
