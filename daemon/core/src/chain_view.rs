@@ -75,8 +75,9 @@ pub(crate) struct ChainView {
     more_readers: Vec<RangeRequest>,
     attempt: u32,
     reread_at: Millis,
-    /// Rounds in a row that contradict what was taken in.
+    /// Rounds in a row that contradict what was taken in, by the same.
     suspicions: u32,
+    suspected: Option<Evidence>,
     /// The last round brought no agreement: whoever is set aside may be the one who is right.
     undecided: bool,
     /// Reads in a row of an event that no vault emits, or of another in the place of a taken one.
@@ -124,6 +125,7 @@ impl ChainView {
             attempt: 0,
             reread_at: Millis(0),
             suspicions: 0,
+            suspected: None,
             undecided: false,
             impossible: 0,
             impossible_by: BTreeSet::new(),

@@ -39,6 +39,8 @@ pub struct Daemon {
     pub refused: BTreeSet<Bytes>,
     /// False heads since the last true one.
     pub lies: u32,
+    /// The first event that it had not read when history contradicted itself.
+    pub unread: Seq,
     /// True once it was seen halted.
     pub halted: bool,
     /// How often it asked for payouts to be paused on chain.
@@ -112,6 +114,7 @@ impl Daemon {
             tried: BTreeMap::new(),
             refused: BTreeSet::new(),
             lies: 0,
+            unread: Seq(0),
             halted: false,
             pauses: 0,
             must_stay_halted: false,

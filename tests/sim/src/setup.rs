@@ -55,6 +55,7 @@ pub(crate) fn chain(rng: &mut Rng, seed: u64, faults: FaultSet) -> Chain {
         tokens: vec![listing(0, 10_000), listing(1, 1), listing(2, 1_000_000_000_000)],
         failing: vec![users::FAILING_RECIPIENT],
         queue_from,
+        short: if seed % 8 == 5 && faults.has(Fault::Hostile) { 20..28 } else { 0..0 },
     };
     Chain::new(rules, VAULT, rng.between(1, 7), EMPTY_BLOCKS, seed)
 }

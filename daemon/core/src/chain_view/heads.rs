@@ -252,7 +252,9 @@ impl ChainView {
             let (ours, theirs) = (self.config.genesis, head.genesis);
             return Some(Evidence::GenesisChanged { ours, theirs });
         }
-        let anchor = head.anchor.map(|(number, hash)| BlockRef { number, hash });
+        // A node that lags may still be on a branch that was given up above its own final block.
+        let told = head.anchor.filter(|(number, _)| *number <= head.final_head.block.number);
+        let anchor = told.map(|(number, hash)| BlockRef { number, hash });
         anchor
             .into_iter()
             .chain([head.final_head.block])
@@ -285,7 +287,10 @@ impl ChainView {
             self.go_back();
             return Finding::Suspect(evidence);
         }
-        self.suspicions = self.suspicions.saturating_add(1);
+        // Only what is said again and again persists, not one odd answer after another.
+        let again = self.suspected == Some(evidence);
+        self.suspicions = if again { self.suspicions.saturating_add(1) } else { 1 };
+        self.suspected = Some(evidence);
         // Nobody is left who could say otherwise, or as many say it as the configuration wants.
         let counts = everybody || ids.len() > 1;
         if counts && self.suspicions >= self.config.suspicions_max {

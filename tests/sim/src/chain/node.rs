@@ -140,10 +140,11 @@ impl Endpoint {
             let accounted = found.state.accounted[n];
             let claimable = found.state.claimable[n].iter().map(|(_, amount)| amount).sum();
             let amount = TokenAmount;
+            let short = u128::from(chain.rules.short.contains(&block.number.0));
             let holdings = Holdings {
                 accounted: amount(accounted),
                 claimable: amount(claimable),
-                balance: amount(accounted + claimable),
+                balance: amount((accounted + claimable).saturating_sub(short)),
             };
             Some(TokenReading { ledger: *ledger, holdings })
         };

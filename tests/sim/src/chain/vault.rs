@@ -11,6 +11,7 @@ use bridge_core::{
     obstacle::Obstacle,
     vault_event::{Deposit, Origin, Outcome, Progress, Request, VaultEvent, WithdrawalEvent},
 };
+use std::ops::Range;
 
 /// Shortest time between a request's block and its deadline, seconds.
 pub const MIN_DEADLINE: u64 = 20;
@@ -110,6 +111,8 @@ pub struct Rules {
     pub failing: Vec<Address>,
     /// Payouts from this many ledger units on wait in the queue.
     pub queue_from: u128,
+    /// Blocks in which every token lacks one unit of what the vault counts on, as if it took a fee.
+    pub short: Range<u64>,
 }
 
 impl Vault {
