@@ -191,10 +191,15 @@ impl Bridge {
         self.take_in(event, now, &mut out);
         if self.halted.is_none() {
             self.settle(&mut out);
+        }
+        if self.halted.is_none() {
             self.pay(now, &mut out);
             self.fetch(now, &mut out);
             self.prove(now);
             self.send_batch(now, &mut out);
+        }
+        // What a halt leaves is its marker: nothing goes out after it, and no checkpoint moves.
+        if self.halted.is_none() {
             self.go_on_comparing();
             self.save(now, stopping, &mut out);
         }

@@ -346,7 +346,14 @@ fn many_open_withdrawals_do_not_stop_the_bridge() {
 fn paid_without_a_reservation_halts() {
     let mut story = Story::new();
     let seq = story.mine_and_run(&[request(ALICE, 6)]);
-    story.mine_and_run(&[ended(seq, Outcome::Paid)]);
+    story.mine(&[ended(seq, Outcome::Paid)]);
+    let range = story.run_until(|c| match c {
+        Command::Chain(ChainCommand::FetchRange(_)) => Some(c.clone()),
+        Command::Chain(_) | Command::Ledger(_) | Command::Payout(_) => None,
+    });
+    // A poll is due in the very step that halts.
+    story.pass(POLL_MS);
+    story.answer(range);
     story.assert_halted(
         |e| matches!(e, Evidence::PaidWithoutReservation { seq: s, .. } if s == seq),
     );

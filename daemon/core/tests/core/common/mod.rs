@@ -167,6 +167,11 @@ impl Story {
     /// One step: what changes is durable before anything is done.
     pub(crate) fn apply(&mut self, event: Event) {
         let output = self.bridge.apply(event, self.now);
+        if let Some(at) = output.changes.iter().position(|c| matches!(c, Change::Halt(_))) {
+            let pause = |c: &Command| matches!(c, Command::Payout(PayoutCommand::Pause));
+            assert!(output.commands.iter().all(pause), "after a halt: {:?}", output.commands);
+            assert_eq!(output.changes.len(), at + 1, "after a halt: {:?}", output.changes);
+        }
         for change in &output.changes {
             if let Change::Checkpoint(checkpoint) = change {
                 self.check_checkpoint(checkpoint);
