@@ -83,6 +83,15 @@ impl RefusalReason {
         }
     }
 
+    /// By the number in the contract; `None` for a reason that this bridge never gives.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        use RefusalReason as R;
+        [R::InsufficientFunds, R::AccountFrozen, R::AddressMismatch, R::VaultShort, R::Superseded]
+            .into_iter()
+            .find(|reason| reason.number() == number)
+    }
+
     /// A sentence for the person who asked.
     #[must_use]
     pub const fn sentence(self) -> &'static str {

@@ -24,7 +24,11 @@ use bridge_core::{
     submitter::SubmitterConfig,
     supersede::Supersede,
 };
-use std::{future::IntoFuture, sync::Arc};
+use std::{
+    future::{Future, IntoFuture},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -47,6 +51,9 @@ const WORK_BACKOFF_LONGEST_MS: u64 = 300_000;
 
 /// Final blocks for which another daemon with a quicker node may be ahead of this one.
 const EARLY_BLOCKS_MAX: u64 = 64;
+
+/// Longest wait for the engine to say why it ended, once a task of it is gone.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Runs the daemon until it is told to stop.
 ///
@@ -97,6 +104,7 @@ async fn open(config: Config) -> Result<Ready, Failure> {
         chain: Arc::new(config.chain.clone()),
         instance: vault.instance,
         quarantined: quarantined.map(Arc::new),
+        searches: api::turns(),
     };
     let parts = Parts { config, vault, nodes, payouts, ledger, metrics };
     Ok(Ready { engine, handles, parts, listener, sources })
@@ -130,22 +138,23 @@ async fn supervise(ready: Ready, mut stop: StopSignal) -> Result<(), Failure> {
         })
         .map_err(|e| Failure::transient(format!("no thread for the engine: {e}")))?;
 
-    let mut tasks = JoinSet::new();
+    let mut tasks = Tasks(JoinSet::new());
     let address = parts.payouts.as_ref().map(|p| p.submitter.address());
-    tasks.spawn(chain::run(parts.nodes, address, orders.chain, inbox.clone()));
+    tasks.spawn("chain", chain::run(parts.nodes, address, orders.chain, inbox.clone()));
     let ledger = parts.ledger;
-    tasks.spawn(ledger::run(ledger.clone(), parts.metrics, orders.ledger, inbox.clone()));
-    tasks.spawn(ledger.heartbeat(sentinel(&parts.vault)));
+    let to_ledger = ledger::run(ledger.clone(), parts.metrics, orders.ledger, inbox.clone());
+    tasks.spawn("ledger", to_ledger);
+    tasks.spawn("heartbeat", ledger.heartbeat(sentinel(&parts.vault)));
     if let Some(payouts) = parts.payouts {
-        tasks.spawn(payouts::run(payouts, orders.payout, inbox.clone()));
+        tasks.spawn("payouts", payouts::run(payouts, orders.payout, inbox.clone()));
     }
     if let Some(url) = parts.config.chain.ws_url.clone() {
-        tasks.spawn(chain::wake::run(url, inbox.clone()));
+        tasks.spawn("wake", chain::wake::run(url, inbox.clone()));
     }
-    tasks.spawn(engine::tick(inbox.clone()));
+    tasks.spawn("clock", engine::tick(inbox.clone()));
     info!(address = %parts.config.listen, "serving");
     let server = axum::serve(listener, api::router(sources)).into_future();
-    tasks.spawn(async move {
+    tasks.spawn("api", async move {
         if let Err(error) = server.await {
             error!(%error, "the API stopped");
         }
@@ -159,12 +168,37 @@ async fn supervise(ready: Ready, mut stop: StopSignal) -> Result<(), Failure> {
             inbox.stop().await;
             engine_ended.await
         }
+        ended = tasks.first_to_end() => {
+            // They end with the engine; one that ends before it is missing from now on.
+            let last_words = tokio::time::timeout(LAST_WORDS, &mut engine_ended).await;
+            last_words.map_err(|_| Failure::bug(ended))?
+        }
     };
-    tasks.abort_all();
+    tasks.0.abort_all();
     result.map_err(|_| Failure::bug("the engine's thread ended without a word"))??;
     match summary.borrow().halted {
         Some(evidence) => Err(Failure::halted(format!("halted: {evidence}"))),
         None => Ok(()),
+    }
+}
+
+/// Everything that runs beside the engine, each with a name.
+struct Tasks(JoinSet<&'static str>);
+
+impl Tasks {
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(async move {
+            task.await;
+            name
+        });
+    }
+
+    async fn first_to_end(&mut self) -> String {
+        match self.0.join_next().await {
+            Some(Ok(name)) => format!("the task {name} ended by itself"),
+            Some(Err(panic)) => format!("a task ended in a panic: {panic}"),
+            None => std::future::pending().await,
+        }
     }
 }
 

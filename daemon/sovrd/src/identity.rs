@@ -48,14 +48,16 @@ pub struct Vault {
 pub async fn of_vault(nodes: &Nodes, chain: &config::Chain) -> Result<Vault, Failure> {
     let (facts, node) = first_answer(nodes, chain).await?;
     check_chain(&facts, node, chain)?;
-    let code_hash = check_code(&facts, chain)?;
+    // Without that block the node cannot know the vault either: it is most likely still syncing.
     let deploy = facts.deploy.ok_or_else(|| {
-        Failure::configuration(format!(
-            "chain.deploy_block: the node has no block {}; give the block that created the vault, \
-             or wait until the node has it",
+        Failure::transient(format!(
+            "the node at {} has no block {} (yet): wait until it has synced, or correct \
+             chain.deploy_block to the block that created the vault",
+            node.endpoint(),
             chain.deploy_block
         ))
     })?;
+    let code_hash = check_code(&facts, chain)?;
     check_deploy_block(node, chain).await?;
     let identity = Identity {
         chain_id: facts.chain_id,
@@ -154,12 +156,14 @@ pub async fn claim_ledger(
 ) -> Result<bool, Failure> {
     let accounts = account::foundation(&vault.identity, vault.instance, config.ledger.clearing);
     let deadline = Instant::now() + Duration::from_millis(config.ledger.start_timeout_ms);
+    let mut pauses = retry::pauses(LONGEST_PAUSE);
     let failures = loop {
         match ledger.create_accounts(&accounts).await {
             Ok(failures) => break failures,
             Err(error) if Instant::now() >= deadline => return Err(unreachable(config, &error)),
             Err(error) => warn!(%error, "the ledger does not answer yet"),
         }
+        tokio::time::sleep(retry::next(&mut pauses)).await;
     };
     let is_new = !failures.contains_key(&0);
     for (index, result) in failures {

@@ -2,7 +2,7 @@
 
 use clap::{Parser, error::ErrorKind};
 use sovrd::{cli::Cli, exit::Exit};
-use std::process::ExitCode;
+use std::{panic::AssertUnwindSafe, process::ExitCode};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -13,11 +13,13 @@ fn main() -> ExitCode {
             return if asked { ExitCode::SUCCESS } else { Exit::Usage.into() };
         }
     };
-    match cli.run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
+    // The panic's own message is on standard error already.
+    match std::panic::catch_unwind(AssertUnwindSafe(|| cli.run())) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(failure)) => {
             eprintln!("sovrd: {failure}");
             failure.exit.into()
         }
+        Err(_panic) => Exit::Bug.into(),
     }
 }

@@ -142,14 +142,16 @@ fn world(anvil: Anvil, rpc: &Rpc, deployment: Deployment) -> Result<World> {
     Ok(World { anvil, deployment, identity, origin, last_block, last_seq })
 }
 
-fn node_config(world: &World) -> config::Chain {
+fn node_config(world: &World) -> Result<config::Chain> {
     let Deployment { vault, vault_code_hash, .. } = world.deployment;
-    machine::chain_config(world.anvil.url(), vault, vault_code_hash)
+    let endpoint = config::Endpoint::parse(&world.anvil.url(), &["http://"]);
+    let endpoint = endpoint.map_err(anyhow::Error::msg)?;
+    Ok(machine::chain_config(endpoint, vault, vault_code_hash))
 }
 
 fn bridge(world: &World) -> Result<Duration> {
     let server = machine::full_server()?;
-    let nodes = Nodes::new(&node_config(world))?;
+    let nodes = Nodes::new(&node_config(world)?)?;
     let start = Start { identity: world.identity, origin: world.origin };
     machine::run(&server, start, world.last_seq, |orders, inbox| {
         chain::run(nodes, None, orders, inbox)
@@ -164,7 +166,7 @@ fn bare_loop(world: &World, range: u64) -> Result<Duration> {
     let took = runtime.block_on(async {
         let ledger = Ledger::new(&machine::ledger_config(&server)?, Arc::new(Metrics::new()))?;
         let instance = world.identity.key().instance().context("instance 0")?;
-        let nodes = Nodes::new(&node_config(world))?;
+        let nodes = Nodes::new(&node_config(world)?)?;
         let node = nodes.get(EndpointId(0)).cloned().context("no endpoint")?;
         let began = Instant::now();
         let (send, mut ready) = mpsc::channel(2);

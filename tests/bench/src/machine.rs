@@ -59,9 +59,13 @@ pub(crate) struct Start {
 }
 
 /// Chain settings of a benchmark.
-pub(crate) fn chain_config(rpc_url: String, vault: Address, code: B256) -> config::Chain {
+pub(crate) fn chain_config(
+    endpoint: config::Endpoint,
+    vault: Address,
+    code: B256,
+) -> config::Chain {
     config::Chain {
-        endpoints: vec![config::Endpoint::new(rpc_url)],
+        endpoints: vec![endpoint],
         quorum: 1,
         lag_max_ms: 30_000,
         set_aside_max_ms: 60_000,

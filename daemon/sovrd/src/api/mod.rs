@@ -2,30 +2,39 @@
 
 pub mod problem;
 pub mod reference;
+mod search;
 mod ticket;
-pub mod transfers;
+mod transfers;
 
 use crate::{chain::nodes::Nodes, config, engine::Inbox, ledger::client::Ledger, metrics::Metrics};
 use axum::{
     Json, Router,
-    extract::{Path, State},
-    http::{StatusCode, Uri, header},
+    extract::{
+        Path, Query, Request, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::{Method, StatusCode, Uri, header},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 use bridge_core::{
+    block::BlockNumber,
     endpoint::EndpointStatus,
     id::Instance,
     reserves::{Proof, TokenReserves},
     status::{Rereading, Summary},
 };
 use problem::Problem;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// The ledger must have answered within this time to count as alive.
 const LEDGER_SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// Longest time that a request may take.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// Reads of one thing in vain from which on it counts as a trouble that lasts.
 const ATTEMPTS_TOLD: u32 = 2;
@@ -49,6 +58,14 @@ pub struct Sources {
     pub instance: Instance,
     /// Where a damaged store was moved to at the start.
     pub quarantined: Option<Arc<PathBuf>>,
+    /// Turns for searches of the chain.
+    pub searches: Arc<Semaphore>,
+}
+
+/// As many turns as there are for searches at the same time.
+#[must_use]
+pub fn turns() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(search::SEARCHES_MAX))
 }
 
 /// All routes.
@@ -61,6 +78,10 @@ pub fn router(sources: Sources) -> Router {
         .route("/v1/reserves", get(reserves))
         .route("/v1/transfers/{reference}", get(transfers))
         .route("/v1/withdrawals/{id}/ticket", get(ticket))
+        .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
+            let detail = format!("{} is served for GET, not for {method}", uri.path());
+            ([(header::ALLOW, "GET, HEAD")], Problem::not_allowed(detail)).into_response()
+        })
         .fallback(|uri: Uri| async move {
             Problem::not_found(format!(
                 "{} is not served; there are /live, /ready, /metrics, /v1/status, /v1/reserves, \
@@ -68,7 +89,18 @@ pub fn router(sources: Sources) -> Router {
                 uri.path()
             ))
         })
+        .layer(middleware::from_fn(within_time))
         .with_state(sources)
+}
+
+async fn within_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(ANSWER_MAX, next.run(request)).await {
+        Ok(response) => response,
+        Err(_elapsed) => {
+            Problem::unavailable(format!("no answer within {} s", ANSWER_MAX.as_secs()))
+                .into_response()
+        }
+    }
 }
 
 impl Sources {
@@ -183,20 +215,40 @@ async fn reserves(State(sources): State<Sources>) -> Json<ReservesPage> {
     Json(ReservesPage { proved, tokens })
 }
 
+/// Which part of a history.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    /// Only what is older than this block.
+    before_block: Option<BlockNumber>,
+}
+
 async fn transfers(
     State(sources): State<Sources>,
-    Path(reference): Path<String>,
+    reference: Result<Path<String>, PathRejection>,
+    part: Result<Query<Part>, QueryRejection>,
 ) -> Result<Json<transfers::Answer>, Problem> {
-    let reference = reference
-        .parse()
-        .map_err(|e: reference::NotAReference| Problem::bad_request(e.to_string()))?;
-    transfers::find(&sources, reference).await.map(Json)
+    let Path(reference) = reference.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let reference = reference.parse();
+    let part = part.map_err(|_| "before_block: the only parameter, the number of a block");
+    match (reference, part) {
+        (Ok(reference), Ok(Query(part))) => {
+            transfers::find(&sources, reference, part.before_block).await.map(Json)
+        }
+        (reference, part) => {
+            let wrong: Option<reference::NotAReference> = reference.err();
+            let faults = wrong.map(|e| e.to_string()).into_iter();
+            let faults: Vec<String> = faults.chain(part.err().map(str::to_owned)).collect();
+            Err(Problem::bad_request(faults.join("; ")))
+        }
+    }
 }
 
 async fn ticket(
     State(sources): State<Sources>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<ticket::Ticket>, Problem> {
+    let Path(id) = id.map_err(|e| Problem::bad_request(e.body_text()))?;
     let Ok(reference::Reference::Withdrawal(id)) = format!("withdrawal:{id}").parse() else {
         let id: String = id.chars().take(80).collect();
         return Err(Problem::bad_request(format!("id: {id:?} is not 0x and 64 hex digits")));

@@ -41,6 +41,26 @@ impl Problem {
         }
     }
 
+    /// The page is there, but not for this method.
+    pub fn not_allowed(detail: impl Into<String>) -> Self {
+        Self {
+            kind: "urn:sovr:problem:method-not-allowed",
+            title: "The page is not served for this method",
+            status: 405,
+            detail: detail.into(),
+        }
+    }
+
+    /// Too many ask for the same at once.
+    pub fn busy(detail: impl Into<String>) -> Self {
+        Self {
+            kind: "urn:sovr:problem:busy",
+            title: "Too many requests at once; try again in a moment",
+            status: 503,
+            detail: detail.into(),
+        }
+    }
+
     /// Nothing can be signed for this withdrawal, or not any more.
     pub fn no_ticket(detail: impl Into<String>) -> Self {
         Self {

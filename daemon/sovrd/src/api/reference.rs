@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256};
 use bridge_core::block::Seq;
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 /// A thing somebody asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,17 @@ pub enum Reference {
     Transaction(B256),
     /// `address:0x…`: everything of an owner.
     Address(Address),
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deposit(seq) => write!(f, "deposit:{seq}"),
+            Self::Withdrawal(id) => write!(f, "withdrawal:{id}"),
+            Self::Transaction(hash) => write!(f, "tx:{hash}"),
+            Self::Address(owner) => write!(f, "address:{owner}"),
+        }
+    }
 }
 
 /// Not a reference.

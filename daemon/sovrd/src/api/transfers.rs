@@ -3,13 +3,9 @@
 //! Nothing is remembered for this: both are the states of record. What is not known yet is
 //! `pending`, never an error.
 
-use super::{Sources, problem::Problem, reference::Reference};
-use crate::chain::{bindings, error::ReadError, node::Node};
-use alloy::{
-    primitives::{Address, B256},
-    rpc::types::Filter,
-    sol_types::SolEvent,
-};
+use super::{Sources, problem::Problem, reference::Reference, search};
+use crate::chain::bindings::Shown;
+use alloy::primitives::{Address, B256};
 use bridge_core::{
     block::{BlockNumber, FinalityPolicy, Seq},
     id::{Kind, TransferId},
@@ -17,7 +13,7 @@ use bridge_core::{
     posting::WithdrawalIds,
     transfer::{FoundPhase, FoundTransfer},
     vault_event::{Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog},
-    withdrawal::{Reservation, Status, Verdict, Withdrawal},
+    withdrawal::{RefusalReason, Reservation, Status, Verdict, Withdrawal},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -27,11 +23,16 @@ const ITEMS_MAX: usize = 100;
 
 /// What was found for a reference.
 #[derive(Debug, Serialize)]
-pub struct Answer {
+pub(super) struct Answer {
     /// Oldest first.
     items: Vec<Item>,
-    /// True if older items were left out.
+    /// The lowest block that was searched.
+    searched_from_block: BlockNumber,
+    /// True if there may be older items.
     truncated: bool,
+    /// Where older items are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    older: Option<String>,
 }
 
 /// One deposit or withdrawal.
@@ -105,30 +106,35 @@ struct LedgerSide {
 struct Story {
     request: Option<(VaultLog, Request)>,
     end: Option<(VaultLog, Outcome)>,
+    /// Why it was refused.
+    refused: Option<RefusalReason>,
 }
 
-/// Finds everything a reference names.
+/// Finds what a reference names, below a block if one is given.
 ///
 /// # Errors
 /// If the node or the ledger does not answer.
-pub(super) async fn find(sources: &Sources, reference: Reference) -> Result<Answer, Problem> {
-    let mut logs = logs(sources, reference).await?;
-    let truncated = logs.len() > ITEMS_MAX;
-    logs.drain(..logs.len().saturating_sub(ITEMS_MAX));
+pub(super) async fn find(
+    sources: &Sources,
+    reference: Reference,
+    before: Option<BlockNumber>,
+) -> Result<Answer, Problem> {
+    let search::Found { mut logs, from, is_complete } =
+        search::run(sources, reference, before, ITEMS_MAX).await?;
     let found = ledger_side(sources, reference, &logs).await?;
-    let mut items = Vec::new();
+    let mut deposits = Vec::new();
     let mut stories: BTreeMap<B256, Story> = BTreeMap::new();
-    for log in &logs {
-        match &log.event {
-            VaultEvent::Deposited(deposit) => {
-                items.push(deposit_item(sources, log.seq, Some((log, deposit)), &found));
-            }
+    for Shown { log, refused } in logs.drain(..) {
+        match log.event {
+            VaultEvent::Deposited(deposit) => deposits.push((log, deposit)),
             VaultEvent::Requested(request) => {
-                stories.entry(request.id).or_default().request = Some((*log, *request));
+                stories.entry(request.id).or_default().request = Some((log, request));
             }
             VaultEvent::Withdrawal(event) => {
+                let story = stories.entry(event.id).or_default();
                 if let Progress::Ended(outcome) = event.progress {
-                    stories.entry(event.id).or_default().end = Some((*log, outcome));
+                    story.end = Some((log, outcome));
+                    story.refused = refused;
                 }
             }
             VaultEvent::Listed(_)
@@ -137,57 +143,44 @@ pub(super) async fn find(sources: &Sources, reference: Reference) -> Result<Answ
             | VaultEvent::NonceInvalidated => {}
         }
     }
+    let mut items: Vec<(Option<Seq>, Item)> = deposits
+        .iter()
+        .map(|(log, d)| (Some(log.seq), deposit_item(sources, log.seq, Some((log, d)), &found)))
+        .collect();
     match reference {
         Reference::Deposit(seq) if items.is_empty() => {
-            items.push(deposit_item(sources, seq, None, &found));
+            items.push((None, deposit_item(sources, seq, None, &found)));
         }
-        Reference::Withdrawal(id) => {
-            stories.entry(id).or_default();
-        }
+        Reference::Withdrawal(id) => drop(stories.entry(id).or_default()),
         Reference::Deposit(_) | Reference::Transaction(_) | Reference::Address(_) => {}
     }
     for (id, story) in stories {
         let open = sources.inbox.ask(move |core| core.withdrawal(id).cloned()).await.flatten();
-        items.push(withdrawal_item(sources, id, &story, open.as_ref(), &found));
+        let at = story.request.as_ref().map(|(log, _)| log.seq);
+        let at = at.or_else(|| story.end.as_ref().map(|(log, _)| log.seq));
+        items.push((at, withdrawal_item(sources, id, &story, open.as_ref(), &found)));
     }
-    Ok(Answer { items, truncated })
+    Ok(Answer::of(items, from, is_complete, reference))
 }
 
-/// The vault's events that a reference names, as the chain shows them now, final or not.
-async fn logs(sources: &Sources, reference: Reference) -> Result<Vec<VaultLog>, Problem> {
-    let standing = sources.now();
-    let mut last = None;
-    for node in sources.nodes.in_order(&standing.endpoints) {
-        match logs_of(sources, node, reference).await {
-            Ok(logs) => return Ok(logs),
-            Err(error) => last = Some(error),
-        }
+impl Answer {
+    fn of(
+        mut items: Vec<(Option<Seq>, Item)>,
+        from: BlockNumber,
+        is_complete: bool,
+        reference: Reference,
+    ) -> Self {
+        items.sort_by_key(|(at, _)| *at);
+        let left_out = items.len().saturating_sub(ITEMS_MAX);
+        items.drain(..left_out);
+        let items: Vec<Item> = items.into_iter().map(|(_, item)| item).collect();
+        // What was left out is found again below the block of the oldest that is shown.
+        let oldest = items.iter().find_map(|i| i.chain.as_ref()).map(|chain| chain.block);
+        let below = if left_out > 0 { oldest.map_or(from, |block| block.plus(1)) } else { from };
+        let truncated = left_out > 0 || !is_complete;
+        let older = truncated.then(|| format!("/v1/transfers/{reference}?before_block={below}"));
+        Self { items, searched_from_block: from, truncated, older }
     }
-    let why = last.map(|e| e.to_string()).unwrap_or_default();
-    Err(Problem::unavailable(format!("no node answered: {why}")))
-}
-
-async fn logs_of(
-    sources: &Sources,
-    node: &Node,
-    reference: Reference,
-) -> Result<Vec<VaultLog>, ReadError> {
-    let from = sources.chain.deploy_block;
-    let filter = match reference {
-        Reference::Deposit(seq) => Filter::new()
-            .event_signature(bindings::abi::IVault::Deposited::SIGNATURE_HASH)
-            .topic1(B256::from(alloy::primitives::U256::from(seq.0))),
-        Reference::Withdrawal(id) => Filter::new().topic1(id),
-        Reference::Address(owner) => Filter::new().topic3(owner.into_word()),
-        Reference::Transaction(hash) => {
-            let receipt = node.receipt(hash).await?;
-            let Some(receipt) = receipt else { return Ok(Vec::new()) };
-            let logs = receipt.inner.logs().iter().filter(|l| l.address() == sources.chain.vault);
-            let decode = |log| bindings::decode(log).ok().flatten();
-            return Ok(logs.filter_map(decode).collect());
-        }
-    };
-    node.logs_with(from, filter).await
 }
 
 type Found = BTreeMap<TransferId, FoundTransfer>;
@@ -196,14 +189,14 @@ type Found = BTreeMap<TransferId, FoundTransfer>;
 async fn ledger_side(
     sources: &Sources,
     reference: Reference,
-    logs: &[VaultLog],
+    logs: &[Shown],
 ) -> Result<Found, Problem> {
     let instance = sources.instance;
     let mut ids = Vec::new();
     if let Reference::Deposit(seq) = reference {
         ids.push(TransferId::chain_event(instance, Kind::Deposit, seq));
     }
-    for log in logs {
+    for Shown { log, .. } in logs {
         match &log.event {
             VaultEvent::Deposited(_) => {
                 ids.push(TransferId::chain_event(instance, Kind::Deposit, log.seq));
@@ -281,6 +274,10 @@ fn withdrawal_item(
         (None, _) => "not seen in a block yet; ask again in a moment".to_owned(),
         (Some(_), Some(Reservation::Refused(reason))) => {
             format!("{}: {}", status.sentence(), reason.sentence())
+        }
+        (Some(_), None) if story.refused.is_some() => {
+            let why = story.refused.map(RefusalReason::sentence).unwrap_or_default();
+            format!("{}: {why}", status.sentence())
         }
         (Some((log, _)), None) if end.is_none() && resolve.is_none() => {
             let c = confirmations(sources, log.block.number);

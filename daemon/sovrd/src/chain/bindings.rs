@@ -13,7 +13,7 @@ use bridge_core::{
     vault_event::{
         Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent,
     },
-    withdrawal::Verdict,
+    withdrawal::{RefusalReason, Verdict},
 };
 
 use abi::{IVault, IVault::IVaultEvents as VaultEvents, IVaultTypes};
@@ -78,6 +78,25 @@ pub fn decode(log: &Log) -> Result<Option<VaultLog>, NotAVaultLog> {
     let block = BlockRef { number: BlockNumber(number), hash };
     let emitter = log.inner.address;
     Ok(Some(VaultLog { emitter, block, tx_hash, log_index, seq: Seq(seq), event }))
+}
+
+/// An event for people: with what the core does without.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    /// The event.
+    pub log: VaultLog,
+    /// Why a withdrawal was refused.
+    pub refused: Option<RefusalReason>,
+}
+
+/// Decodes one log for people; `None` for the vault's events outside the sequence.
+///
+/// # Errors
+/// As for [`decode`].
+pub fn show(log: &Log) -> Result<Option<Shown>, NotAVaultLog> {
+    let refused = IVault::Refused::decode_log(&log.inner).ok();
+    let refused = refused.and_then(|e| RefusalReason::from_number(e.reason));
+    Ok(decode(log)?.map(|log| Shown { log, refused }))
 }
 
 fn translate(event: &VaultEvents) -> Result<Option<(u64, VaultEvent)>, &'static str> {

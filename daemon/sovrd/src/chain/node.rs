@@ -1,7 +1,7 @@
 //! One EVM node: reads, with a deadline on every answer. Decides nothing.
 
 use super::{
-    bindings::{self, abi::IVault},
+    bindings::{self, Shown, abi::IVault},
     error::ReadError,
     link::Link,
 };
@@ -353,21 +353,33 @@ impl Node {
         filter.address(self.vault)
     }
 
-    /// The vault's events that concern an indexed topic, newest last; `topic` as in the ABI.
+    /// The vault's events of a range, up to the newest block without `to`, that have certain topics;
+    /// newest last.
     ///
     /// # Errors
     /// If the node does not answer or refuses the range.
     pub async fn logs_with(
         &self,
-        from: BlockNumber,
         filter: Filter,
-    ) -> Result<Vec<VaultLog>, ReadError> {
-        let filter = self.of_vault(filter.from_block(from.0));
+        from: BlockNumber,
+        to: Option<BlockNumber>,
+    ) -> Result<Vec<Shown>, ReadError> {
+        let to = to.map_or(BlockNumberOrTag::Latest, |to| to.0.into());
+        let filter = self.of_vault(filter.from_block(from.0).to_block(to));
         let filter = &filter;
         let logs = self.ask(|p| async move { p.get_logs(filter).await }).await?;
-        let logs: Result<Vec<_>, _> =
-            logs.iter().filter_map(|log| bindings::decode(log).transpose()).collect();
-        logs.map_err(|e| ReadError::Unusable(e.to_string()))
+        shown(&logs)
+    }
+
+    /// The vault's events of one transaction; none if the node does not know it.
+    ///
+    /// # Errors
+    /// If the node does not answer.
+    pub async fn vault_logs_of(&self, tx: TxHash) -> Result<Vec<Shown>, ReadError> {
+        let receipt = self.receipt(tx).await?;
+        let logs = receipt.map(|r| r.inner.logs().to_vec()).unwrap_or_default();
+        let ours: Vec<Log> = logs.into_iter().filter(|l| l.address() == self.vault).collect();
+        shown(&ours)
     }
 
     /// A transaction's receipt.
@@ -430,6 +442,12 @@ struct Batch {
     logs: Vec<Log>,
     headers: BTreeMap<BlockNumber, Header>,
     final_here: BlockNumber,
+}
+
+fn shown(logs: &[Log]) -> Result<Vec<Shown>, ReadError> {
+    let one = |log| bindings::show(log).transpose();
+    let shown: Result<Vec<Shown>, _> = logs.iter().filter_map(one).collect();
+    shown.map_err(|e| ReadError::Unusable(e.to_string()))
 }
 
 /// The headers that a range needs.

@@ -5,15 +5,45 @@ use toml::{Table, Value};
 
 /// Collects faults while a file is read.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<String>);
+pub(super) struct Faults {
+    list: Vec<String>,
+    /// Environment variables that somebody looked at.
+    variables: Vec<String>,
+}
+
+/// Variables that are read elsewhere.
+const VARIABLES_ELSEWHERE: [&str; 3] = ["SOVR_CONFIG", "SOVR_FAIL_POINT", "SOVR_FAIL_POINT_MARKER"];
+/// A variable is taken for a misspelt one up to this edit distance.
+const MISSPELT: usize = 3;
 
 impl Faults {
     pub(super) fn add(&mut self, field: &str, problem: impl Display) {
-        self.0.push(format!("{field}: {problem}"));
+        self.list.push(format!("{field}: {problem}"));
+    }
+
+    /// Tells variables that look like ours and are not: of one of our sections, or misspelt.
+    pub(super) fn add_strange_variables(&mut self) {
+        let ours = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for name in ours.filter(|name| name.starts_with("SOVR_")) {
+            self.add_strange_variable(&name);
+        }
+    }
+
+    fn add_strange_variable(&mut self, name: &str) {
+        let known = self.variables.iter().map(String::as_str).chain(VARIABLES_ELSEWHERE);
+        let nearest = known.map(|one| (distance(one, name), one)).min();
+        let Some((distance, nearest)) = nearest.filter(|(distance, _)| *distance > 0) else {
+            return;
+        };
+        let section = |one: &str| one.split('_').nth(1).map(str::to_owned);
+        let of_a_section = self.variables.iter().any(|v| section(v) == section(name));
+        if of_a_section || distance <= MISSPELT {
+            self.list.push(format!("{name}: unknown variable; did you mean {nearest}?"));
+        }
     }
 
     pub(super) fn into_list(self) -> Vec<String> {
-        self.0
+        self.list
     }
 }
 
@@ -40,15 +70,29 @@ impl<'a> Section<'a> {
         Self { name, table, known: Vec::new(), faults }
     }
 
+    /// True if anything of a section is given, in the file or by an environment variable.
+    pub(super) fn is_given(file: &Table, name: &str) -> bool {
+        let prefix = format!("SOVR_{name}_").to_uppercase();
+        let is_ours = |name: std::ffi::OsString| name.to_string_lossy().starts_with(&prefix);
+        file.contains_key(name) || std::env::vars_os().any(|(name, _)| is_ours(name))
+    }
+
+    /// The variable that wins over a field.
+    fn variable(&mut self, field: &str) -> Option<String> {
+        let name = format!("SOVR_{}_{field}", self.name).to_uppercase();
+        let value = std::env::var(&name).ok();
+        self.faults.variables.push(name);
+        value
+    }
+
     fn path(&self, field: &str) -> String {
         format!("{}.{field}", self.name)
     }
 
     fn raw(&mut self, field: &'static str) -> Option<String> {
         self.known.push(field);
-        let variable = format!("SOVR_{}_{}", self.name, field).to_uppercase();
         let from_file = self.table.remove(field);
-        if let Ok(value) = std::env::var(&variable) {
+        if let Some(value) = self.variable(field) {
             return Some(value);
         }
         match from_file? {
@@ -66,9 +110,9 @@ impl<'a> Section<'a> {
     }
 
     /// True if the field is given, in the file or by its environment variable.
-    pub(super) fn has(&self, field: &str) -> bool {
-        let variable = format!("SOVR_{}_{}", self.name, field).to_uppercase();
-        self.table.contains_key(field) || std::env::var(variable).is_ok()
+    pub(super) fn has(&mut self, field: &str) -> bool {
+        let variable = self.variable(field);
+        self.table.contains_key(field) || variable.is_some()
     }
 
     /// A value that may be missing.
@@ -86,9 +130,9 @@ impl<'a> Section<'a> {
 
     /// A value that must be there; `right` says what would be right.
     pub(super) fn required<T: FromStr>(&mut self, field: &'static str, right: &str) -> Option<T> {
-        let before = self.faults.0.len();
+        let before = self.faults.list.len();
         let value = self.optional(field, right);
-        if value.is_none() && self.faults.0.len() == before {
+        if value.is_none() && self.faults.list.len() == before {
             let path = self.path(field);
             self.faults.add(&path, format_args!("missing; give {right}"));
         }
@@ -118,14 +162,13 @@ impl<'a> Section<'a> {
     /// A list of texts that may be missing. The environment variable holds it comma-separated.
     pub(super) fn optional_list(&mut self, field: &'static str, right: &str) -> Vec<String> {
         self.known.push(field);
-        let variable = format!("SOVR_{}_{}", self.name, field).to_uppercase();
         let from_file = self.table.remove(field);
-        let items = match (std::env::var(variable), from_file) {
-            (Ok(text), _) if text.is_empty() => Vec::new(),
-            (Ok(text), _) => return text.split(',').map(|s| s.trim().to_owned()).collect(),
-            (Err(_), None) => Vec::new(),
-            (Err(_), Some(Value::Array(items))) => items,
-            (Err(_), Some(other)) => {
+        let items = match (self.variable(field), from_file) {
+            (Some(text), _) if text.is_empty() => Vec::new(),
+            (Some(text), _) => return text.split(',').map(|s| s.trim().to_owned()).collect(),
+            (None, None) => Vec::new(),
+            (None, Some(Value::Array(items))) => items,
+            (None, Some(other)) => {
                 let found = other.type_str();
                 self.fault(field, format_args!("must be a list, is a {found}; give {right}"));
                 Vec::new()
@@ -176,6 +219,25 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variables_of_ours_that_nobody_reads_are_told() {
+        let variables = ["SOVR_CHAIN_CHAIN_ID", "SOVR_API_LISTEN"].map(str::to_owned).to_vec();
+        let mut faults = Faults { list: Vec::new(), variables };
+        for name in ["SOVR_CHAIN_CHAIN_ID", "SOVR_CONFIG", "SOVR_ADMIN", "SOVR_SIGNERS_FILE"] {
+            faults.add_strange_variable(name);
+        }
+        assert_eq!(faults.list, [""; 0]);
+        faults.add_strange_variable("SOVR_CHAIN_ID");
+        faults.add_strange_variable("SOVR_APY_LISTEN");
+        assert_eq!(
+            faults.list,
+            [
+                "SOVR_CHAIN_ID: unknown variable; did you mean SOVR_CHAIN_CHAIN_ID?",
+                "SOVR_APY_LISTEN: unknown variable; did you mean SOVR_API_LISTEN?"
+            ]
+        );
+    }
 
     #[test]
     fn distance_counts_edits() {

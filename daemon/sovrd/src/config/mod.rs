@@ -1,8 +1,11 @@
 //! File and environment become a validated [`Config`]; all faults are told at once, nothing is opened.
 
+mod endpoint;
 mod fields;
 
-use crate::exit::Failure;
+pub use endpoint::Endpoint;
+
+use crate::{exit::Failure, logging};
 use alloy::primitives::{Address, B256};
 use bridge_core::{
     asset::LedgerId,
@@ -10,7 +13,6 @@ use bridge_core::{
 };
 use fields::{Faults, Section};
 use std::{
-    fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -33,60 +35,6 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `[log]`
     pub log: Log,
-}
-
-/// Where a node answers. Providers put keys into paths and user names, so only scheme, host and
-/// port are ever shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Endpoint(String);
-
-impl Endpoint {
-    /// An endpoint.
-    #[must_use]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self(url.into())
-    }
-
-    /// The whole URL, for connecting only.
-    #[must_use]
-    pub fn secret(&self) -> &str {
-        &self.0
-    }
-
-    /// True for JSON-RPC over HTTP.
-    #[must_use]
-    pub fn is_http(&self) -> bool {
-        self.0.starts_with("http://") || self.0.starts_with("https://")
-    }
-
-    /// True for a local socket.
-    #[must_use]
-    pub fn is_socket(&self) -> bool {
-        self.0.starts_with('/')
-    }
-
-    /// A text without this URL's secrets.
-    #[must_use]
-    pub fn redact(&self, text: &str) -> String {
-        let bare = self.0.trim_end_matches('/');
-        text.replace(&format!("{bare}/"), &self.to_string()).replace(bare, &self.to_string())
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str(&self.0) };
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        let hidden = if host.len() < rest.trim_end_matches('/').len() { "/…" } else { "" };
-        write!(f, "{scheme}://{host}{hidden}")
-    }
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{self}\"")
-    }
 }
 
 /// `[chain]`
@@ -199,6 +147,9 @@ const GWEI: u64 = 1_000_000_000;
 const GAS_LIMIT_LEAST: u64 = 400_000;
 /// How the address of a node starts; a path is a local socket (IPC).
 const NODE_SCHEMES: [&str; 5] = ["http://", "https://", "ws://", "wss://", "/"];
+/// What `clearing_ledger` is.
+const CLEARING: &str =
+    "the ledger of a listed token that carries the chart of accounts, such as 1002";
 /// Most endpoints: each is a row of the status page and a label of metrics.
 const ENDPOINTS_MAX: usize = 8;
 
@@ -220,7 +171,7 @@ impl Config {
     /// # Errors
     /// All faults together.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        let mut file: Table = text.parse().map_err(|e: toml::de::Error| vec![e.to_string()])?;
+        let mut file: Table = text.parse().map_err(|e| vec![not_toml(text, &e)])?;
         let mut faults = Faults::default();
         let chain = chain(&mut file, &mut faults);
         let ledger = ledger(&mut file, &mut faults);
@@ -228,7 +179,8 @@ impl Config {
         let store = section.required("path", "a folder for the local store");
         section.finish();
         let reserves = reserves(&mut file, &mut faults);
-        let payouts = file.contains_key("payouts").then(|| payouts(&mut file, &mut faults));
+        let has_payouts = Section::is_given(&file, "payouts");
+        let payouts = has_payouts.then(|| payouts(&mut file, &mut faults));
         let mut section = Section::take(&mut file, "api", &mut faults);
         let listen = section.required("listen", "an address and port such as 127.0.0.1:8080");
         section.finish();
@@ -237,6 +189,7 @@ impl Config {
             let known = "chain, ledger, store, reserves, payouts, api, log";
             faults.add(key, format_args!("unknown section; there are {known}"));
         }
+        faults.add_strange_variables();
         let faults = faults.into_list();
         let parts = (chain, ledger, store, reserves, payouts.transpose_all(), listen, log);
         match parts {
@@ -254,6 +207,13 @@ impl Config {
             _ => Err(faults),
         }
     }
+}
+
+/// Where a file is no TOML and why; never the line itself, which may hold a secret.
+fn not_toml(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.lines().count().max(1);
+    format!("line {line}: {}", error.message())
 }
 
 /// A section that is absent is fine; one that is present must be whole.
@@ -280,7 +240,7 @@ fn chain(file: &mut Table, faults: &mut Faults) -> Option<Chain> {
     let set_aside_max_ms = s.number("set_aside_max_ms", 60_000, 1_000, 3_600_000);
     let answer_bytes = s.number("answer_bytes_max", 64 << 20, 64 << 10, 1 << 30);
     let ws_url: Option<String> = s.optional("ws_url", "text");
-    let ws_url = ws_url.and_then(|url| endpoint(&mut s, "ws_url", url, &["ws://", "wss://"]));
+    let ws_url = ws_url.and_then(|url| endpoint(&mut s, "ws_url", &url, &["ws://", "wss://"]));
     let chain_id = s.required("chain_id", "the EIP-155 id of the chain, such as 1 or 31337");
     let vault = s.required("vault", "the vault's address, 0x and 40 hex digits");
     let vault_code_hash = s.required(
@@ -318,9 +278,9 @@ fn chain(file: &mut Table, faults: &mut Faults) -> Option<Chain> {
 fn endpoints(s: &mut Section<'_>) -> Option<Vec<Endpoint>> {
     let right = format!("where a node answers: {}", NODE_SCHEMES.join(", "));
     let first: Option<String> = s.required("rpc_url", &right);
-    let mut list = vec![endpoint(s, "rpc_url", first?, &NODE_SCHEMES)];
+    let mut list = vec![endpoint(s, "rpc_url", &first?, &NODE_SCHEMES)];
     for more in s.optional_list("fallback_urls", &right) {
-        list.push(endpoint(s, "fallback_urls", more, &NODE_SCHEMES));
+        list.push(endpoint(s, "fallback_urls", &more, &NODE_SCHEMES));
     }
     if list.len() > ENDPOINTS_MAX {
         s.fault("fallback_urls", format_args!("more than {ENDPOINTS_MAX} endpoints in all"));
@@ -336,15 +296,11 @@ fn endpoints(s: &mut Section<'_>) -> Option<Vec<Endpoint>> {
 fn endpoint(
     s: &mut Section<'_>,
     field: &'static str,
-    value: String,
+    value: &str,
     schemes: &[&str],
 ) -> Option<Endpoint> {
-    if schemes.iter().any(|scheme| value.starts_with(scheme)) {
-        return Some(Endpoint(value));
-    }
-    let right = schemes.join(", ");
-    s.fault(field, format_args!("{} does not start with {right}", Endpoint(value)));
-    None
+    let read = Endpoint::parse(value, schemes);
+    read.map_err(|wrong| s.fault(field, wrong)).ok()
 }
 
 fn finality(s: &mut Section<'_>) -> Option<FinalityPolicy> {
@@ -372,8 +328,11 @@ fn ledger(file: &mut Table, faults: &mut Faults) -> Option<Ledger> {
             Err(_) => s.fault("addresses", format_args!("{text:?} is not IP:PORT")),
         }
     }
-    let clearing: Option<u32> =
-        s.required("clearing_ledger", "the ledger that carries the chart, such as 1002");
+    let clearing: Option<u32> = s.required("clearing_ledger", CLEARING);
+    let clearing = clearing.map(LedgerId);
+    if let Some(wrong) = clearing.filter(|ledger| !ledger.is_listable()) {
+        s.fault("clearing_ledger", format_args!("{wrong} is not {CLEARING}"));
+    }
     let reply_timeout_ms = s.number("reply_timeout_ms", 10_000, 100, 600_000);
     let start_timeout_ms = s.number("start_timeout_ms", 10_000, 100, 600_000);
     let batch_max = s.number("batch_max", 8_189, 2, 8_189);
@@ -381,7 +340,7 @@ fn ledger(file: &mut Table, faults: &mut Faults) -> Option<Ledger> {
     Some(Ledger {
         cluster_id: cluster_id?,
         addresses,
-        clearing: LedgerId(clearing?),
+        clearing: clearing?,
         reply_timeout_ms,
         start_timeout_ms,
         batch_max: usize::try_from(batch_max).ok()?,
@@ -456,6 +415,9 @@ fn log(file: &mut Table, faults: &mut Faults) -> Option<Log> {
     if format != "human" && format != "json" {
         s.fault("format", format_args!("{format:?} is not human or json"));
     }
+    if let Err(wrong) = logging::filter(&level) {
+        s.fault("level", format_args!("{level:?} is no level or filter: {wrong}"));
+    }
     s.finish();
     Some(Log { json: format == "json", level })
 }
@@ -511,26 +473,16 @@ mod tests {
     }
 
     #[test]
-    fn keys_in_urls_are_never_shown() {
-        let url = Endpoint::new("https://user:pass@node.example:8545/v3/0123456789abcdef?k=v");
-        assert_eq!(url.to_string(), "https://node.example:8545/…");
-        let error = format!("error sending request for url ({})", url.secret());
-        assert_eq!(
-            url.redact(&error),
-            "error sending request for url (https://node.example:8545/…)"
-        );
-        assert_eq!(format!("{:?}", Endpoint::new("http://127.0.0.1:1/")), "\"http://127.0.0.1:1\"");
-    }
-
-    #[test]
     fn all_faults_are_told_at_once() {
         let text = GOOD
             .replace("chain_id = 31337", "chain_id = \"main\"")
             .replace("http://", "ftp://")
             .replace("clearing_ledger", "clearing_leger")
             + "\n[surprise]\n";
+        let text = text.replace("[api]", "[log]\nlevel = \"inof\"\n[api]");
         let faults = Config::parse(&text).unwrap_err();
         let all = faults.join("\n");
+        assert!(all.contains("log.level: \"inof\" is no level"), "{all}");
         assert!(all.contains("chain.chain_id: \"main\" is not"), "{all}");
         assert!(
             all.contains("chain.rpc_url: ftp://127.0.0.1:8545 does not start with http://"),
@@ -539,6 +491,26 @@ mod tests {
         assert!(all.contains("ledger.clearing_ledger: missing"), "{all}");
         assert!(all.contains("unknown key; did you mean clearing_ledger?"), "{all}");
         assert!(all.contains("surprise: unknown section"), "{all}");
-        assert_eq!(faults.len(), 5, "{all}");
+        assert_eq!(faults.len(), 6, "{all}");
+    }
+
+    #[test]
+    fn the_clearing_ledger_is_one_of_a_listed_token() {
+        for wrong in ["0", "900", "2147483648"] {
+            let text =
+                GOOD.replace("clearing_ledger = 1002", &format!("clearing_ledger = {wrong}"));
+            let faults = Config::parse(&text).unwrap_err().join("\n");
+            assert!(
+                faults.contains("ledger.clearing_ledger: ") && faults.contains(wrong),
+                "{faults}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_toml_is_told_by_its_line_and_never_quoted() {
+        let text = GOOD.replace("chain_id = 31337", "fallback_urls = [\"https://x/5ecret\"");
+        let faults = Config::parse(&text).unwrap_err().join("\n");
+        assert!(faults.starts_with("line ") && !faults.contains("5ecret"), "{faults}");
     }
 }

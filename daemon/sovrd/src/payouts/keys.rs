@@ -5,11 +5,13 @@ use alloy::{
     primitives::{Address, address},
     signers::local::PrivateKeySigner,
 };
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 /// Chains where everybody knows the keys.
 const DEVELOPMENT_CHAINS: [u64; 2] = [31_337, 1_337];
-/// Accounts of the mnemonic that Anvil and Hardhat print at their start.
-const WELL_KNOWN: [Address; 10] = [
+/// Accounts that development nodes print at their start: the twenty of Anvil's and Hardhat's mnemonic,
+/// and the ten of Ganache's.
+const WELL_KNOWN: [Address; 30] = [
     address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"),
     address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
     address!("0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"),
@@ -20,6 +22,26 @@ const WELL_KNOWN: [Address; 10] = [
     address!("0x14dC79964da2C08b23698B3D3cc7Ca32193d9955"),
     address!("0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f"),
     address!("0xa0Ee7A142d267C1f36714E4a8F75612F20a79720"),
+    address!("0xBcd4042DE499D14e55001CcbB24a551F3b954096"),
+    address!("0x71bE63f3384f5fb98995898A86B02Fb2426c5788"),
+    address!("0xFABB0ac9d68B0B445fB7357272Ff202C5651694a"),
+    address!("0x1CBd3b2770909D4e10f157cABC84C7264073C9Ec"),
+    address!("0xdF3e18d64BC6A983f673Ab319CCaE4f1a57C7097"),
+    address!("0xcd3B766CCDd6AE721141F452C550Ca635964ce71"),
+    address!("0x2546BcD3c84621e976D8185a91A922aE77ECEc30"),
+    address!("0xbDA5747bFD65F08deb54cb465eB87D40e51B197E"),
+    address!("0xdD2FD4581271e230360230F9337D5c0430Bf44C0"),
+    address!("0x8626f6940E2eb28930eFb4CeF49B2d1F2C9C1199"),
+    address!("0x90F8bf6A479f320ead074411a4B0e7944Ea8c9C1"),
+    address!("0xFFcf8FDEE72ac11b5c542428B35EEF5769C409f0"),
+    address!("0x22d491Bde2303f2f43325b2108D26f1eAbA1e32b"),
+    address!("0xE11BA2b4D45Eaed5996Cd0823791E0C93114882d"),
+    address!("0xd03ea8624C8C5987235048901fB614fDcA89b117"),
+    address!("0x95cED938F7991cd0dFcb48F0a06a40FA1aF46EBC"),
+    address!("0x3E5e9111Ae8eB78Fe1CC3bb8915d5D461F3Ef9A9"),
+    address!("0x28a8746e75304c0780E011BEd21C72cD78cd535E"),
+    address!("0xACa94ef8bD5ffEE41947b4585a84BdA5a3d3DA6E"),
+    address!("0x1dF62f291b2E969fB0849d99D9Ce41e2F137006e"),
 ];
 
 /// Opens a keystore of `[payouts]`.
@@ -40,7 +62,11 @@ pub fn open_file(
     keystore: &Keystore,
     chain_id: u64,
 ) -> Result<PrivateKeySigner, Failure> {
-    let password = std::fs::read_to_string(&keystore.password_file).map_err(|e| {
+    if !DEVELOPMENT_CHAINS.contains(&chain_id) {
+        refuse_open_to_all(field, &keystore.path)?;
+        refuse_open_to_all(field, &keystore.password_file)?;
+    }
+    let password = fs::read_to_string(&keystore.password_file).map_err(|e| {
         let path = keystore.password_file.display();
         Failure::configuration(format!("{field}: its password file {path}: {e}"))
     })?;
@@ -53,6 +79,21 @@ pub fn open_file(
     })?;
     refuse_well_known(field, key.address(), chain_id)?;
     Ok(key)
+}
+
+/// A key that any user of the machine can read is no secret. That a file is missing is told when it is
+/// read.
+fn refuse_open_to_all(field: &str, path: &Path) -> Result<(), Failure> {
+    const OTHERS: u32 = 0o007;
+    let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & OTHERS == 0 {
+        return Ok(());
+    }
+    Err(Failure::configuration(format!(
+        "{field}: {} is open to every user of this machine (mode {mode:o}); chmod 600 it",
+        path.display()
+    )))
 }
 
 fn refuse_well_known(field: &str, address: Address, chain_id: u64) -> Result<(), Failure> {
@@ -71,9 +112,23 @@ mod tests {
 
     #[test]
     fn development_keys_stay_on_development_chains() {
-        assert!(refuse_well_known("signer", WELL_KNOWN[3], 31_337).is_ok());
-        let refused = refuse_well_known("signer", WELL_KNOWN[3], 1).unwrap_err();
-        assert!(refused.message.contains("development key"), "{}", refused.message);
+        for known in WELL_KNOWN {
+            assert!(refuse_well_known("signer", known, 31_337).is_ok());
+            let refused = refuse_well_known("signer", known, 1).unwrap_err();
+            assert!(refused.message.contains("development key"), "{}", refused.message);
+        }
         assert!(refuse_well_known("signer", Address::repeat_byte(7), 1).is_ok());
+    }
+
+    #[test]
+    fn files_that_everybody_can_read_are_refused() {
+        let path = std::env::temp_dir().join(format!("sovrd-key-{}", std::process::id()));
+        fs::write(&path, "secret").unwrap();
+        for (mode, fine) in [(0o600, true), (0o440, true), (0o604, false), (0o644, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let said = refuse_open_to_all("payouts.signer_keystore", &path);
+            assert_eq!(said.is_ok(), fine, "{mode:o}");
+        }
+        fs::remove_file(&path).unwrap();
     }
 }
