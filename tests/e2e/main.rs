@@ -9,6 +9,7 @@
     reason = "a case that is meant for some stays as it is for others"
 )]
 
+mod api;
 mod crash;
 mod flows;
 mod halt;

@@ -10,6 +10,7 @@ use harness::{
     servers::Sovrd,
     wait,
 };
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 const HALTED: i32 = 65;
 const TRANSIENT: i32 = 75;
@@ -47,8 +48,40 @@ fn a_wrong_chain_or_vault_is_refused() -> Result<()> {
     world.rpc().mine(2)?;
     refuses(&mut world, CONFIGURATION, "the vault existed before it")?;
 
+    // A node that is still syncing has neither that block nor the vault.
+    world.config = good.clone();
+    world.config.chain.deploy_block += 1_000;
+    world.config.chain.vault = Role::Erin.address()?;
+    refuses(&mut world, TRANSIENT, "wait until it has synced")?;
+
     world.config = good;
     world.start()
+}
+
+#[test]
+fn development_keys_are_refused_on_any_other_chain() -> Result<()> {
+    let mut world = World::new()?;
+    world.rpc().call("anvil_setChainId", &serde_json::json!([10]))?;
+    world.config.chain.chain_id = 10;
+    let payouts = world.config.payouts.as_ref().unwrap();
+    let files = [
+        &payouts.signer_keystore,
+        &payouts.signer_password_file,
+        &payouts.submitter_keystore,
+        &payouts.submitter_password_file,
+    ];
+    let files = files.map(Clone::clone);
+    let chmod = |file: &Path, mode| fs::set_permissions(file, fs::Permissions::from_mode(mode));
+    for file in &files {
+        chmod(file, 0o600)?;
+    }
+    refuses(&mut world, CONFIGURATION, "is a development key that everybody knows")?;
+    for file in &files[..2] {
+        chmod(file, 0o644)?;
+        refuses(&mut world, CONFIGURATION, "is open to every user of this machine (mode 644)")?;
+        chmod(file, 0o600)?;
+    }
+    Ok(())
 }
 
 #[test]

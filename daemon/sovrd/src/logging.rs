@@ -23,9 +23,11 @@ const SILENT: [&str; 7] =
 pub fn filter(level: &str) -> Result<EnvFilter, String> {
     let bare = level.split(',').map(str::trim).filter(|part| !part.contains(['=', '[']));
     for word in bare {
-        word.parse::<LevelFilter>().map_err(|_| {
-            format!("{word:?} is not off, error, warn, info, debug, trace or target=level")
-        })?;
+        if word.is_empty() || word.parse::<LevelFilter>().is_err() {
+            return Err(format!(
+                "{word:?} is not off, error, warn, info, debug, trace or target=level"
+            ));
+        }
     }
     EnvFilter::builder().parse(level).map_err(|e| e.to_string())
 }

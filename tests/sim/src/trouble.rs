@@ -63,7 +63,7 @@ impl World<'_> {
     fn sync_nodes(&mut self) {
         for e in 0..self.endpoints.len() {
             // The second node may drift so far that what it sees was given up below finality.
-            let drifts = if self.options.seed % 4 == 0 { 960 } else { 800 };
+            let drifts = if self.options.seed.is_multiple_of(4) { 960 } else { 800 };
             let lags = [self.roll(Fault::Lag, 350), self.roll(Fault::TwoNodes, drifts)];
             for (branch, lags) in self.endpoints[e].branches.iter_mut().zip(lags) {
                 if !lags {

@@ -31,13 +31,13 @@ impl Faults {
 
     fn add_strange_variable(&mut self, name: &str) {
         let known = self.variables.iter().map(String::as_str).chain(VARIABLES_ELSEWHERE);
-        let nearest = known.map(|one| (distance(one, name), one)).min();
-        let Some((distance, nearest)) = nearest.filter(|(distance, _)| *distance > 0) else {
+        let section = |one: &str| one.split('_').nth(1).map(str::to_owned);
+        let elsewhere = |one: &str| section(one) != section(name);
+        let nearest = known.map(|one| (elsewhere(one), distance(one, name), one)).min();
+        let Some((is_elsewhere, distance, nearest)) = nearest.filter(|(_, d, _)| *d > 0) else {
             return;
         };
-        let section = |one: &str| one.split('_').nth(1).map(str::to_owned);
-        let of_a_section = self.variables.iter().any(|v| section(v) == section(name));
-        if of_a_section || distance <= MISSPELT {
+        if !is_elsewhere || distance <= MISSPELT {
             self.list.push(format!("{name}: unknown variable; did you mean {nearest}?"));
         }
     }
