@@ -20,6 +20,7 @@ mod refusals;
 mod reorgs;
 mod reserves;
 mod self_help;
+mod signers;
 mod store;
 mod table;
 mod tools;

@@ -65,8 +65,8 @@ fn development_keys_are_refused_on_any_other_chain() -> Result<()> {
     world.config.chain.chain_id = 10;
     let payouts = world.config.payouts.as_ref().unwrap();
     let files = [
-        &payouts.signer_keystore,
-        &payouts.signer_password_file,
+        payouts.signer_keystore.as_ref().unwrap(),
+        payouts.signer_password_file.as_ref().unwrap(),
         &payouts.submitter_keystore,
         &payouts.submitter_password_file,
     ];
@@ -143,7 +143,7 @@ fn keys_that_cannot_be_opened_are_refused_without_telling_secrets() -> Result<()
     let mut world = World::new()?;
     let password = world.dir.path().join("wrong");
     std::fs::write(&password, "hunter2-not-the-password")?;
-    world.config.payouts.as_mut().unwrap().signer_password_file = password;
+    world.config.payouts.as_mut().unwrap().signer_password_file = Some(password);
     refuses(&mut world, CONFIGURATION, "payouts.signer_keystore")?;
     assert!(!world.log().contains("hunter2"), "a secret in the log");
     Ok(())
@@ -157,12 +157,12 @@ fn keys_that_cannot_pay_are_refused() -> Result<()> {
     let erin = write_keystore(&keys, "erin.json", Role::Erin.private_key(), "development")?;
 
     let payouts = world.config.payouts.as_mut().unwrap();
-    payouts.signer_keystore = erin;
+    payouts.signer_keystore = Some(erin);
     refuses(&mut world, CONFIGURATION, "is no payout signer of the vault")?;
 
     world.config = good.clone();
     let payouts = world.config.payouts.as_mut().unwrap();
-    payouts.submitter_keystore = payouts.signer_keystore.clone();
+    payouts.submitter_keystore = payouts.signer_keystore.clone().unwrap();
     refuses(&mut world, CONFIGURATION, "payouts.submitter_keystore: is the signer's")?;
 
     world.config = good;

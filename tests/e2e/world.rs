@@ -6,7 +6,7 @@ use harness::{
     config::{DaemonConfig, Parts},
     contracts::{self, DeployOptions, Deployment, Token},
     judge::{self, Question},
-    keys::Role,
+    keys::{Role, SIGNERS},
     paths, port,
     process::{Launch, Lifetime},
     rpc::Rpc,
@@ -46,6 +46,8 @@ pub struct World {
     pub vault: Vault,
     pub config: DaemonConfig,
     pub dir: TempDir,
+    /// Payout signers in processes of their own.
+    pub signers: Vec<Sovrd>,
 }
 
 impl World {
@@ -69,7 +71,31 @@ impl World {
             folder: dir.path(),
         })?;
         let vault = Vault::new(&anvil.rpc(), &deployment);
-        Ok(Self { sovrd: None, anvil, ledger, deployment, vault, config, dir })
+        let signers = Vec::new();
+        Ok(Self { sovrd: None, anvil, ledger, deployment, vault, config, dir, signers })
+    }
+
+    /// Two of three signers in processes of their own must sign; `change` their configurations. No
+    /// daemon yet.
+    pub fn with_signers(
+        mut change: impl FnMut(usize, &mut DaemonConfig) -> Result<()>,
+    ) -> Result<Self> {
+        let mut world = Self::new()?;
+        let addresses: Vec<Address> = SIGNERS.into_iter().map(address).collect();
+        world.vault.set_signers(&world.wallet(Role::Admin)?, &addresses, 2)?;
+        for (n, role) in SIGNERS.into_iter().enumerate() {
+            let folder = world.dir.path().join(role.name());
+            let mut config = world.config.add_signer(role, &folder)?;
+            change(n, &mut config)?;
+            let (path, log) = (folder.join("signer.toml"), folder.join("signer.log"));
+            config.write(&path)?;
+            let (url, lifetime) = (config.api_url(), Lifetime::Owned);
+            world.signers.push(Sovrd::start_signer(&daemon(), &path, &url, &log, lifetime)?);
+        }
+        for signer in &mut world.signers {
+            signer.wait_ready(PATIENCE)?;
+        }
+        Ok(world)
     }
 
     /// With a daemon that is ready.

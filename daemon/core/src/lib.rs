@@ -44,6 +44,7 @@ mod proving;
 mod range_check;
 pub mod reserves;
 mod rewind;
+pub mod signing;
 pub mod status;
 pub mod submitter;
 pub mod supersede;

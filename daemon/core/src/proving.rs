@@ -101,8 +101,12 @@ impl Bridge {
                 Moved::Known => {}
             }
         }
+        // The view may have gone back behind a deposit that is on its way already.
+        let next = self.view.cursor().next_seq;
+        let is_taken =
+            |id: &TransferId| id.event_of(self.instance).is_none_or(|(_, seq, _)| seq < next);
         for (id, amount) in &waiting {
-            if !sooner.contains(id) {
+            if is_taken(id) && !sooner.contains(id) {
                 add(&mut position.unposted_deposits, *amount);
             }
         }

@@ -10,7 +10,13 @@ use crate::{
     identity::{self, Vault},
     ledger::{self, client::Ledger, records},
     metrics::Metrics,
-    payouts::{self, Payouts, keys},
+    payouts::{
+        self, Payouts,
+        gather::{Remote, Signers},
+        keys,
+    },
+    signer::read_token,
+    stop::StopSignal,
     store::{self, Opened},
 };
 use alloy::primitives::{Address, B256};
@@ -29,12 +35,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{
-    net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
-    sync::oneshot,
-    task::JoinSet,
-};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 use tracing::{error, info};
 
 /// Events in a range above which ranges shrink.
@@ -60,6 +61,11 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// # Errors
 /// Whatever ends it, with its exit code.
 pub async fn run(config: Config) -> Result<(), Failure> {
+    if config.signer.is_some() {
+        return Err(Failure::configuration(
+            "signer: the section [signer] is for sovrd sign; whoever pays must not sign alone",
+        ));
+    }
     // First of all: a signal must not end a process that already serves without its last words.
     let mut stop = StopSignal::listen()?;
     let ready = tokio::select! {
@@ -294,13 +300,22 @@ pub fn core_defaults() -> CoreConfig {
 fn open_payouts(config: &Config, vault: &Vault, nodes: &Nodes) -> Result<Option<Payouts>, Failure> {
     let Some(payouts) = &config.payouts else { return Ok(None) };
     let chain_id = vault.identity.chain_id;
-    let signer = keys::open("signer", &payouts.signer, chain_id)?;
+    let open = |keystore| keys::open("signer", keystore, chain_id);
+    let local = payouts.signer.as_ref().map(open).transpose()?;
+    let token = payouts.signer_token_file.as_deref();
+    let token = token.map(|file| read_token("payouts.signer_token_file", file)).transpose()?;
+    let remote = |url: &config::Endpoint| Some(Remote::new(url.clone(), token.clone()?));
+    let remote = payouts.signer_urls.iter().filter_map(remote).collect();
+    let signers = Signers { local, remote };
     let submitter = keys::open("submitter", &payouts.submitter, chain_id)?;
     let open = |keystore| keys::open("pauser", keystore, chain_id);
     let pauser = payouts.pauser.as_ref().map(open).transpose()?;
-    info!(signer = %signer.address(), submitter = %submitter.address(), "payout keys opened");
+    let local = signers.local.as_ref().map(|key| key.address().to_string());
+    let signer = local.as_deref().unwrap_or("none in this process");
+    let others = signers.remote.len();
+    info!(signer, others, submitter = %submitter.address(), "payout keys opened");
     Ok(Some(Payouts {
-        signer,
+        signers,
         submitter,
         pauser,
         chain_id,
@@ -313,27 +328,4 @@ fn open_payouts(config: &Config, vault: &Vault, nodes: &Nodes) -> Result<Option<
 /// The instance's registry entry: it always exists, so its lookup proves an answer.
 fn sentinel(vault: &Vault) -> AccountId {
     bridge_core::account::NewAccount::instance_registry(vault.identity.key(), vault.instance).id
-}
-
-/// SIGTERM and Ctrl-C, from the moment on in which this was made.
-struct StopSignal {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl StopSignal {
-    fn listen() -> Result<Self, Failure> {
-        let failed = |e| Failure::bug(format!("signals cannot be received: {e}"));
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-        })
-    }
-
-    async fn received(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Facts flow one way: [`chain`], [`ledger`] and [`payouts`] bring events to [`engine`], which owns
 //! the core; what the core orders goes back out to them. [`api`] and [`metrics`] only read.
+//! [`signer`] is a process of its own that shares the adapters and nothing else.
 
 pub mod api;
 pub mod app;
@@ -17,4 +18,6 @@ pub mod logging;
 pub mod metrics;
 pub mod payouts;
 pub mod retry;
+pub mod signer;
+pub mod stop;
 pub mod store;

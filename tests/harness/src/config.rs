@@ -3,6 +3,7 @@
 use crate::{
     contracts::Deployment,
     keys::{Role, write_keystore},
+    port,
 };
 use alloy::primitives::{Address, B256};
 use anyhow::{Context, Result};
@@ -13,6 +14,8 @@ use std::{
 };
 
 const PASSWORD: &str = "development";
+/// What signers ask for.
+pub const TOKEN: &str = "development-token-of-all-local-signers";
 
 /// All of it; `write` makes the file.
 #[derive(Clone, Debug, Serialize)]
@@ -24,6 +27,8 @@ pub struct DaemonConfig {
     pub reserves: Reserves,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payouts: Option<Payouts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Signer>,
     pub api: Api,
     pub log: Log,
 }
@@ -85,14 +90,29 @@ pub struct Reserves {
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs)]
 pub struct Payouts {
-    pub signer_keystore: PathBuf,
-    pub signer_password_file: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer_keystore: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer_password_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signer_urls: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer_token_file: Option<PathBuf>,
     pub submitter_keystore: PathBuf,
     pub submitter_password_file: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pauser_keystore: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pauser_password_file: Option<PathBuf>,
+}
+
+/// `[signer]`
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Signer {
+    pub keystore: PathBuf,
+    pub password_file: PathBuf,
+    pub token_file: PathBuf,
 }
 
 /// `[api]`
@@ -165,9 +185,36 @@ impl DaemonConfig {
             store: Store { path: folder.join("store") },
             reserves: Reserves { interval_ms: 200, breaks_max: 3 },
             payouts: Some(payouts),
+            signer: None,
             api: Api { listen: format!("127.0.0.1:{}", parts.api_port) },
             log: Log { format: "human".into() },
         })
+    }
+
+    /// The configuration of a signer beside this daemon, which asks it from now on: its own folder,
+    /// its own port.
+    ///
+    /// # Errors
+    /// When the folder or the keystore cannot be written.
+    pub fn add_signer(&mut self, role: Role, folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let (password, token) = (folder.join("password"), folder.join("token"));
+        fs::write(&password, PASSWORD)?;
+        fs::write(&token, TOKEN)?;
+        let keystore = write_keystore(folder, "signer.json", role.private_key(), PASSWORD)?;
+        let mut signer = self.clone();
+        signer.payouts = None;
+        signer.chain.ws_url = None;
+        signer.store.path = folder.join("signed");
+        signer.api.listen = format!("127.0.0.1:{}", port::free()?);
+        signer.signer =
+            Some(Signer { keystore, password_file: password, token_file: token.clone() });
+        let payouts = self.payouts.as_mut().context("this daemon pays nobody")?;
+        payouts.signer_keystore = None;
+        payouts.signer_password_file = None;
+        payouts.signer_urls.push(signer.api_url());
+        payouts.signer_token_file = Some(token);
+        Ok(signer)
     }
 
     /// The file's text.
@@ -201,8 +248,10 @@ fn keystores(folder: &Path) -> Result<Payouts> {
         write_keystore(folder, &format!("{}.json", role.name()), role.private_key(), PASSWORD)
     };
     Ok(Payouts {
-        signer_keystore: store(Role::PayoutSigner)?,
-        signer_password_file: password.clone(),
+        signer_keystore: Some(store(Role::PayoutSigner)?),
+        signer_password_file: Some(password.clone()),
+        signer_urls: Vec::new(),
+        signer_token_file: None,
         submitter_keystore: store(Role::Submitter)?,
         submitter_password_file: password.clone(),
         pauser_keystore: Some(store(Role::Pauser)?),

@@ -1,6 +1,11 @@
 //! Deploys the vault with the script that people use, and reads back what came of it.
 
-use crate::{keys::Role, paths, rpc::Rpc, temp::TempDir};
+use crate::{
+    keys::{Role, SIGNERS},
+    paths,
+    rpc::Rpc,
+    temp::TempDir,
+};
 use alloy::{
     primitives::{Address, B256, Bytes, Log, address},
     sol,
@@ -70,6 +75,17 @@ impl DeployOptions {
             max_deadline_s: 7 * 86_400,
             max_open_withdrawals: 16,
         })
+    }
+}
+
+impl DeployOptions {
+    /// As for development, but two of three payout signers must sign.
+    ///
+    /// # Errors
+    /// As for [`Role::address`].
+    pub fn two_of_three() -> Result<Self> {
+        let signers = SIGNERS.into_iter().map(Role::address).collect::<Result<_>>()?;
+        Ok(Self { signers, threshold: 2, ..Self::development()? })
     }
 }
 

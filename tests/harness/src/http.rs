@@ -21,7 +21,7 @@ pub struct Response {
 /// # Errors
 /// When nobody listens, the answer takes longer than `limit`, or it is not HTTP.
 pub fn get(url: &str, limit: Duration) -> Result<Response> {
-    request("GET", url, "", limit)
+    request("GET", url, "", "", limit)
 }
 
 /// Sends JSON to `http://host:port/path`.
@@ -29,10 +29,18 @@ pub fn get(url: &str, limit: Duration) -> Result<Response> {
 /// # Errors
 /// As for [`get`].
 pub fn post_json(url: &str, body: &str, limit: Duration) -> Result<Response> {
-    request("POST", url, body, limit)
+    request("POST", url, "", body, limit)
 }
 
-fn request(method: &str, url: &str, body: &str, limit: Duration) -> Result<Response> {
+/// The same with a token in `Authorization`.
+///
+/// # Errors
+/// As for [`get`].
+pub fn post_json_as(token: &str, url: &str, body: &str, limit: Duration) -> Result<Response> {
+    request("POST", url, &format!("Authorization: Bearer {token}\r\n"), body, limit)
+}
+
+fn request(method: &str, url: &str, more: &str, body: &str, limit: Duration) -> Result<Response> {
     let (authority, path) = split(url)?;
     let mut stream =
         TcpStream::connect(authority).with_context(|| format!("nobody listens at {authority}"))?;
@@ -41,7 +49,7 @@ fn request(method: &str, url: &str, body: &str, limit: Duration) -> Result<Respo
     // HTTP/1.0: the answer ends with the connection, so that no chunks need to be put together.
     let head = format!(
         "{method} {path} HTTP/1.0\r\nHost: {authority}\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n",
+         Content-Length: {}\r\n{more}Connection: close\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes())?;

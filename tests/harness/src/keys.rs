@@ -35,10 +35,14 @@ pub enum Role {
     Dave,
     /// A user.
     Erin,
+    /// Signs payouts and refusals, in a process of its own.
+    SecondSigner,
+    /// Signs payouts and refusals, in a process of its own.
+    ThirdSigner,
 }
 
 /// All parts; a part's place is its number among the node's accounts.
-pub const ROLES: [Role; 10] = [
+pub const ROLES: [Role; 12] = [
     Role::Admin,
     Role::PayoutSigner,
     Role::Submitter,
@@ -49,7 +53,12 @@ pub const ROLES: [Role; 10] = [
     Role::Carol,
     Role::Dave,
     Role::Erin,
+    Role::SecondSigner,
+    Role::ThirdSigner,
 ];
+
+/// Where signers have processes of their own: two of these three must sign.
+pub const SIGNERS: [Role; 3] = [Role::PayoutSigner, Role::SecondSigner, Role::ThirdSigner];
 
 impl Role {
     /// The name in `stack.json`.
@@ -66,6 +75,8 @@ impl Role {
             Self::Carol => "carol",
             Self::Dave => "dave",
             Self::Erin => "erin",
+            Self::SecondSigner => "second_signer",
+            Self::ThirdSigner => "third_signer",
         }
     }
 
@@ -83,6 +94,8 @@ impl Role {
             Self::Carol => KEYS[7],
             Self::Dave => KEYS[8],
             Self::Erin => KEYS[9],
+            Self::SecondSigner => KEYS[10],
+            Self::ThirdSigner => KEYS[11],
         }
     }
 
@@ -114,7 +127,7 @@ pub fn write_keystore(folder: &Path, name: &str, key: B256, password: &str) -> R
     Ok(path)
 }
 
-const KEYS: [B256; 10] = [
+const KEYS: [B256; 12] = [
     b256!("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"),
     b256!("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"),
     b256!("0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"),
@@ -125,6 +138,8 @@ const KEYS: [B256; 10] = [
     b256!("0x4bbbf85ce3377467afe5d46f804f221813b2bb87f24d81f60f1fcdbf7cbf4356"),
     b256!("0xdbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97"),
     b256!("0x2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6"),
+    b256!("0xf214f2b2cd398c806f84e317254e0f0b801d0643303237d97a22a48e01628897"),
+    b256!("0x701b615bbdfb9de65240bc28bd21bbc0d996645a3dd57e7b12bc2bdf6f192c82"),
 ];
 
 #[cfg(test)]

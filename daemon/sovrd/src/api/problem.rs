@@ -4,7 +4,8 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
+use bridge_core::signing::Refusal;
+use serde::{Deserialize, Serialize};
 
 /// A problem document.
 #[derive(Debug, Serialize)]
@@ -18,6 +19,16 @@ pub struct Problem {
     status: u16,
     /// This very case: which field, what was wrong, what would be right.
     detail: String,
+    /// Why a signer does not sign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<Refusal>,
+}
+
+/// A problem as somebody else's answer.
+#[derive(Debug, Deserialize)]
+pub struct Refused {
+    /// What was wrong.
+    pub detail: String,
 }
 
 impl Problem {
@@ -28,6 +39,7 @@ impl Problem {
             title: "The request cannot be understood",
             status: 400,
             detail: detail.into(),
+            refusal: None,
         }
     }
 
@@ -38,6 +50,7 @@ impl Problem {
             title: "There is no such page",
             status: 404,
             detail: detail.into(),
+            refusal: None,
         }
     }
 
@@ -48,6 +61,7 @@ impl Problem {
             title: "The page is not served for this method",
             status: 405,
             detail: detail.into(),
+            refusal: None,
         }
     }
 
@@ -58,6 +72,7 @@ impl Problem {
             title: "Too many requests at once; try again in a moment",
             status: 503,
             detail: detail.into(),
+            refusal: None,
         }
     }
 
@@ -68,6 +83,7 @@ impl Problem {
             title: "There is no ticket",
             status: 404,
             detail: detail.into(),
+            refusal: None,
         }
     }
 
@@ -78,6 +94,29 @@ impl Problem {
             title: "Not signed yet",
             status: 409,
             detail: detail.into(),
+            refusal: None,
+        }
+    }
+
+    /// A signer checked for itself and does not sign.
+    pub fn not_signed(refusal: Refusal) -> Self {
+        Self {
+            kind: "urn:sovr:problem:not-signed",
+            title: "Not signed",
+            status: 409,
+            detail: refusal.sentence().to_owned(),
+            refusal: Some(refusal),
+        }
+    }
+
+    /// Whoever asks did not show that they may.
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self {
+            kind: "urn:sovr:problem:unauthorized",
+            title: "Not for everybody",
+            status: 401,
+            detail: detail.into(),
+            refusal: None,
         }
     }
 
@@ -88,6 +127,7 @@ impl Problem {
             title: "Not available right now; try again",
             status: 503,
             detail: detail.into(),
+            refusal: None,
         }
     }
 
@@ -98,6 +138,7 @@ impl Problem {
             title: "Not ready",
             status: 503,
             detail: reasons.join("; "),
+            refusal: None,
         }
     }
 }

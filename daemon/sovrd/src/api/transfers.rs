@@ -4,7 +4,7 @@
 //! `pending`, never an error.
 
 use super::{Sources, problem::Problem, reference::Reference, search};
-use crate::chain::bindings::Shown;
+use crate::chain::{bindings::Shown, search::Found as Events};
 use alloy::primitives::{Address, B256};
 use bridge_core::{
     block::{BlockNumber, FinalityPolicy, Seq},
@@ -119,12 +119,12 @@ pub(super) async fn find(
     reference: Reference,
     before: Option<BlockNumber>,
 ) -> Result<Answer, Problem> {
-    let search::Found { mut logs, from, is_complete } =
+    let Events { logs, from, is_complete } =
         search::run(sources, reference, before, ITEMS_MAX).await?;
     let found = ledger_side(sources, reference, &logs).await?;
     let mut deposits = Vec::new();
     let mut stories: BTreeMap<B256, Story> = BTreeMap::new();
-    for Shown { log, refused } in logs.drain(..) {
+    for Shown { log, refused } in logs {
         match log.event {
             VaultEvent::Deposited(deposit) => deposits.push((log, deposit)),
             VaultEvent::Requested(request) => {

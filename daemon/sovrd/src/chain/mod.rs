@@ -6,6 +6,7 @@ pub mod holdings;
 mod link;
 pub mod node;
 pub mod nodes;
+pub mod search;
 mod vault_now;
 pub mod wake;
 

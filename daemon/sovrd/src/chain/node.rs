@@ -18,6 +18,8 @@ use alloy::{
     transports::TransportError,
 };
 use bridge_core::{
+    amount::ScaleDivisor,
+    asset::{LedgerId, Listing},
     block::{BlockNumber, BlockRef, FinalityPolicy, Header, Seq, UnixSeconds},
     command::RangeRequest,
     event::{ContractState, Head, Range, SubmitterAccount},
@@ -195,6 +197,16 @@ impl Node {
                 header.ok_or_else(|| ReadError::Missing(format!("block {at}")))
             }
         }
+    }
+
+    /// The newest final block.
+    ///
+    /// # Errors
+    /// If the node does not answer.
+    pub async fn final_head(&self) -> Result<Header, ReadError> {
+        let latest = self.header(BlockNumberOrTag::Latest).await?;
+        let latest = latest.ok_or_else(|| ReadError::Missing("latest block".to_owned()))?;
+        self.newest_final(latest).await
     }
 
     async fn newest_final(&self, latest: Header) -> Result<Header, ReadError> {
@@ -401,6 +413,28 @@ impl Node {
         Ok(bindings::contract_state(state))
     }
 
+    /// How the vault lists a token at one block; `None` if it never did.
+    ///
+    /// # Errors
+    /// If the node does not answer for that block.
+    pub async fn listing(&self, token: Address, block: B256) -> Result<Option<Listing>, ReadError> {
+        let answer = self.call(IVault::listingOfCall { token }.abi_encode(), block).await?;
+        let view = IVault::listingOfCall::abi_decode_returns(&answer)
+            .map_err(|e| ReadError::Unusable(format!("listingOf: {e}")))?;
+        let divisor = ScaleDivisor::new(view.scaleDivisor);
+        Ok(divisor.map(|divisor| Listing { token, ledger: LedgerId(view.ledger), divisor }))
+    }
+
+    /// The vault pays nothing before this time, as of one block.
+    ///
+    /// # Errors
+    /// If the node does not answer for that block.
+    pub async fn paused_until(&self, block: B256) -> Result<UnixSeconds, ReadError> {
+        let answer = self.call(IVault::payoutsPausedUntilCall {}.abi_encode(), block).await?;
+        let until = IVault::payoutsPausedUntilCall::abi_decode_returns(&answer);
+        until.map(UnixSeconds).map_err(|e| ReadError::Unusable(format!("payoutsPausedUntil: {e}")))
+    }
+
     /// Whether the contract would pay nothing in the newest block.
     ///
     /// # Errors
@@ -408,11 +442,8 @@ impl Node {
     pub async fn payouts_paused(&self) -> Result<bool, ReadError> {
         let newest = self.header(BlockNumberOrTag::Latest).await?;
         let newest = newest.ok_or_else(|| ReadError::Missing("latest block".to_owned()))?;
-        let call = IVault::payoutsPausedUntilCall {}.abi_encode();
-        let answer = self.view(self.vault, call, newest.block.hash).await?;
-        let until = IVault::payoutsPausedUntilCall::abi_decode_returns(&answer)
-            .map_err(|e| ReadError::Unusable(format!("payoutsPausedUntil: {e}")))?;
-        Ok(newest.timestamp.0 < until)
+        let until = self.paused_until(newest.block.hash).await?;
+        Ok(newest.timestamp < until)
     }
 
     /// The next nonce of an account at the newest block, and that block's base fee.

@@ -67,10 +67,10 @@ impl Nodes {
 
     /// Those the core believes first; those that are set aside last.
     #[must_use]
-    pub fn in_order(&self, standing: &[EndpointStatus]) -> Vec<&Node> {
+    pub fn in_order(&self, standing: &[EndpointStatus]) -> Vec<(&Node, EndpointStatus)> {
         let mut order: Vec<&EndpointStatus> = standing.iter().collect();
         order.sort_by_key(|s| (!s.leads, s.set_aside.map(|aside| aside.until_ms)));
-        order.iter().filter_map(|s| self.get(s.endpoint)).collect()
+        order.iter().filter_map(|s| Some((self.get(s.endpoint)?, **s))).collect()
     }
 
     /// What the start needs to know, as the first one answers it, or as many as must agree; with the

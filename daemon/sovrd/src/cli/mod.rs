@@ -10,7 +10,7 @@ mod resume;
 mod status;
 mod supersede;
 
-use crate::{app, config::Config, exit::Failure, logging};
+use crate::{app, config::Config, exit::Failure, logging, signer};
 use clap::{Args, Parser, Subcommand};
 use std::{future::Future, path::PathBuf};
 
@@ -32,6 +32,9 @@ pub struct Cli {
 enum Command {
     /// Run the daemon until SIGTERM or Ctrl-C.
     Run(ConfigFile),
+    /// Sign payouts for a daemon elsewhere, each after checking it with an own node and an own
+    /// connection to the ledger. Its configuration has a section [signer] and no [payouts].
+    Sign(ConfigFile),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -83,6 +86,11 @@ impl Cli {
                 let config = file.load()?;
                 logging::start(&config.log)?;
                 block_on(app::run(config))
+            }
+            Command::Sign(file) => {
+                let config = file.load()?;
+                logging::start(&config.log)?;
+                block_on(signer::run(config))
             }
             Command::Config(ConfigCommand::Check(file)) => config_check::run(&file),
             Command::Status(arguments) => block_on(status::run(arguments)),

@@ -29,6 +29,8 @@ pub struct Config {
     pub store: PathBuf,
     /// `[payouts]`; `None` if the daemon only follows.
     pub payouts: Option<Payouts>,
+    /// `[signer]`, for `sovrd sign` only.
+    pub signer: Option<Signer>,
     /// `[reserves]`
     pub reserves: Reserves,
     /// `[api] listen`
@@ -101,8 +103,12 @@ pub struct Reserves {
 /// `[payouts]`
 #[derive(Clone, Debug)]
 pub struct Payouts {
-    /// Key that authorises payouts and refusals.
-    pub signer: Keystore,
+    /// Key that authorises payouts and refusals in this process; `None` where only others do.
+    pub signer: Option<Keystore>,
+    /// Where signers in processes of their own answer.
+    pub signer_urls: Vec<Endpoint>,
+    /// A file whose first line is the token that they ask for.
+    pub signer_token_file: Option<PathBuf>,
     /// Key that pays for gas.
     pub submitter: Keystore,
     /// Key that pauses payouts on chain when the bridge halts; `None` to leave that to people.
@@ -121,6 +127,15 @@ pub struct Payouts {
     pub rebroadcast_ms: u64,
     /// Time without inclusion after which fees are raised, milliseconds.
     pub replace_ms: u64,
+}
+
+/// `[signer]`
+#[derive(Clone, Debug)]
+pub struct Signer {
+    /// Key that authorises payouts and refusals.
+    pub key: Keystore,
+    /// A file whose first line is the token that whoever asks has to show.
+    pub token_file: PathBuf,
 }
 
 /// A V3 keystore and the file that holds its password.
@@ -147,6 +162,8 @@ const GWEI: u64 = 1_000_000_000;
 const GAS_LIMIT_LEAST: u64 = 400_000;
 /// How the address of a node starts; a path is a local socket (IPC).
 const NODE_SCHEMES: [&str; 5] = ["http://", "https://", "ws://", "wss://", "/"];
+/// Most signers: the vault takes no more.
+const SIGNERS_MAX: usize = 32;
 /// What `clearing_ledger` is.
 const CLEARING: &str =
     "the ledger of a listed token that carries the chart of accounts, such as 1002";
@@ -181,31 +198,31 @@ impl Config {
         let reserves = reserves(&mut file, &mut faults);
         let has_payouts = Section::is_given(&file, "payouts");
         let payouts = has_payouts.then(|| payouts(&mut file, &mut faults));
+        let has_signer = Section::is_given(&file, "signer");
+        let signer = has_signer.then(|| signer(&mut file, &mut faults));
         let mut section = Section::take(&mut file, "api", &mut faults);
         let listen = section.required("listen", "an address and port such as 127.0.0.1:8080");
         section.finish();
         let log = log(&mut file, &mut faults);
         for key in file.keys() {
-            let known = "chain, ledger, store, reserves, payouts, api, log";
+            let known = "chain, ledger, store, reserves, payouts, signer, api, log";
             faults.add(key, format_args!("unknown section; there are {known}"));
         }
         faults.add_strange_variables();
         let faults = faults.into_list();
-        let parts = (chain, ledger, store, reserves, payouts.transpose_all(), listen, log);
-        match parts {
-            (
-                Some(chain),
-                Some(ledger),
-                Some(store),
-                Some(reserves),
-                Some(payouts),
-                Some(listen),
-                Some(log),
-            ) if faults.is_empty() => {
-                Ok(Self { chain, ledger, store, reserves, payouts, listen, log })
-            }
-            _ => Err(faults),
-        }
+        let whole = || {
+            Some(Self {
+                chain: chain?,
+                ledger: ledger?,
+                store: store?,
+                payouts: payouts.transpose_all()?,
+                signer: signer.transpose_all()?,
+                reserves: reserves?,
+                listen: listen?,
+                log: log?,
+            })
+        };
+        if faults.is_empty() { whole().ok_or(faults) } else { Err(faults) }
     }
 }
 
@@ -357,7 +374,7 @@ fn reserves(file: &mut Table, faults: &mut Faults) -> Option<Reserves> {
 
 fn payouts(file: &mut Table, faults: &mut Faults) -> Option<Payouts> {
     let mut s = Section::take(file, "payouts", faults);
-    let signer = keystore(&mut s, "signer_keystore", "signer_password_file");
+    let (signer, signer_urls, signer_token_file) = signers(&mut s);
     let submitter = keystore(&mut s, "submitter_keystore", "submitter_password_file");
     let pauser = s
         .has("pauser_keystore")
@@ -375,7 +392,7 @@ fn payouts(file: &mut Table, faults: &mut Faults) -> Option<Payouts> {
     if rebroadcast_ms > replace_ms {
         s.fault("rebroadcast_ms", format_args!("{rebroadcast_ms} is longer than replace_ms"));
     }
-    if let (Some(one), Some(other)) = (&signer, &submitter)
+    if let (Some(Some(one)), Some(other)) = (&signer, &submitter)
         && one.path == other.path
     {
         s.fault(
@@ -386,6 +403,8 @@ fn payouts(file: &mut Table, faults: &mut Faults) -> Option<Payouts> {
     s.finish();
     Some(Payouts {
         signer: signer?,
+        signer_urls: signer_urls?,
+        signer_token_file,
         submitter: submitter?,
         pauser: pauser.transpose_all()?,
         fee_cap: u128::from(fee_cap) * u128::from(GWEI),
@@ -396,6 +415,40 @@ fn payouts(file: &mut Table, faults: &mut Faults) -> Option<Payouts> {
         rebroadcast_ms,
         replace_ms,
     })
+}
+
+/// Somebody has to sign: a key here, signers elsewhere, or both.
+fn signers(
+    s: &mut Section<'_>,
+) -> (Option<Option<Keystore>>, Option<Vec<Endpoint>>, Option<PathBuf>) {
+    let local =
+        s.has("signer_keystore").then(|| keystore(s, "signer_keystore", "signer_password_file"));
+    let right = "where signers answer, such as [\"http://10.0.0.5:9000\"]";
+    let list = s.optional_list("signer_urls", right);
+    let urls: Vec<Option<Endpoint>> =
+        list.iter().map(|url| endpoint(s, "signer_urls", url, &["http://", "https://"])).collect();
+    let token_file: Option<PathBuf> = s.optional("signer_token_file", "the path of a file");
+    if local.is_none() && list.is_empty() {
+        s.fault(
+            "signer_urls",
+            format_args!("missing; give {right}, or a signer_keystore with signer_password_file"),
+        );
+    }
+    if list.len() > SIGNERS_MAX {
+        s.fault("signer_urls", format_args!("more than {SIGNERS_MAX} signers"));
+    }
+    if !list.is_empty() && token_file.is_none() {
+        s.fault("signer_token_file", "missing; give a file that holds the signers' token");
+    }
+    (local.transpose_all(), urls.into_iter().collect(), token_file)
+}
+
+fn signer(file: &mut Table, faults: &mut Faults) -> Option<Signer> {
+    let mut s = Section::take(file, "signer", faults);
+    let key = keystore(&mut s, "keystore", "password_file");
+    let token_file = s.required("token_file", "the path of a file that holds a token");
+    s.finish();
+    Some(Signer { key: key?, token_file: token_file? })
 }
 
 fn keystore(

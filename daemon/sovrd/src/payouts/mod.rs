@@ -1,6 +1,7 @@
-//! Signer and submitter: keys, signatures, transactions. What to sign is the core's decision.
+//! Signers and submitter: keys, signatures, transactions. What to sign is the core's decision.
 
 mod checks;
+pub mod gather;
 pub mod keys;
 mod pause;
 pub mod trial;
@@ -18,10 +19,11 @@ use alloy::{
 use bridge_core::{
     block::Seq,
     command::{Call, PayoutCommand, TransactionPlan},
-    eip712::{Domain, payout_leaf, refusal_leaf},
+    eip712::Domain,
     event::{Event, PayoutEvent},
     obstacle::Obstacle,
-    vault_event::{Origin, Request},
+    signing::Ask,
+    vault_event::Request,
     withdrawal::{Authorization, Verdict},
 };
 use std::sync::Arc;
@@ -34,8 +36,8 @@ const PLAIN_TRANSFER_GAS: u64 = 21_000;
 /// The adapter with its keys.
 #[derive(Debug)]
 pub struct Payouts {
-    /// Authorises payouts and refusals.
-    pub signer: PrivateKeySigner,
+    /// Whoever authorises payouts and refusals.
+    pub signers: gather::Signers,
     /// Pays for gas.
     pub submitter: PrivateKeySigner,
     /// Pauses payouts on chain when the bridge halts.
@@ -58,57 +60,44 @@ struct CallData {
     gas_limit: u64,
 }
 
-/// Executes orders until the engine is gone. Builds run beside each other, since each asks the node
-/// first; the core has no more of them under way than transactions may be in flight.
+/// Executes orders until the engine is gone. Signatures and builds run beside each other, since each
+/// asks others first; the core has only a bounded number of them under way.
 pub async fn run(payouts: Payouts, mut orders: mpsc::Receiver<PayoutCommand>, inbox: Inbox) {
-    let domain = Domain::new(payouts.chain_id, payouts.vault);
     let payouts = Arc::new(payouts);
     while let Some(order) = orders.recv().await {
-        let event = match order {
+        match order {
             PayoutCommand::Authorize { seq, request, verdict } => {
-                payouts.authorize(&domain, seq, &request, verdict)
+                let (payouts, inbox) = (payouts.clone(), inbox.clone());
+                tokio::spawn(async move {
+                    let event = payouts.authorize(seq, &request, verdict).await;
+                    inbox.send(Event::Payout(event)).await;
+                });
             }
             PayoutCommand::Build(plan) => {
                 let (payouts, inbox) = (payouts.clone(), inbox.clone());
                 tokio::spawn(async move {
                     inbox.send(Event::Payout(payouts.build(plan).await)).await;
                 });
-                continue;
             }
-            PayoutCommand::Broadcast { nonce, raw } => {
-                payouts.broadcast(nonce, raw);
-                continue;
-            }
-            PayoutCommand::Pause => {
-                pause::start(&payouts);
-                continue;
-            }
-        };
-        inbox.send(Event::Payout(event)).await;
+            PayoutCommand::Broadcast { nonce, raw } => payouts.broadcast(nonce, raw),
+            PayoutCommand::Pause => pause::start(&payouts),
+        }
     }
 }
 
 impl Payouts {
-    fn authorize(
-        &self,
-        domain: &Domain,
-        seq: Seq,
-        request: &Request,
-        verdict: Verdict,
-    ) -> PayoutEvent {
+    async fn authorize(&self, seq: Seq, request: &Request, verdict: Verdict) -> PayoutEvent {
+        let domain = Domain::new(self.chain_id, self.vault);
         // The id commits to every field: what is signed is what was requested, or nothing is.
         if domain.request_id(request, seq.0) != request.id {
             warn!(%seq, "asked to sign a withdrawal whose id does not fit its fields");
             return PayoutEvent::NotAuthorized { seq };
         }
-        let digest = digest(domain, request.id, verdict);
-        match self.signer.sign_hash_sync(&digest) {
-            Ok(signature) => {
-                let signatures = vec![Bytes::from(signature.as_bytes().to_vec())];
-                PayoutEvent::Authorized { seq, verdict, signatures }
-            }
+        let ask = Ask { id: request.id, verdict };
+        match self.signers.gather(&self.nodes, &domain, ask).await {
+            Ok(signatures) => PayoutEvent::Authorized { seq, verdict, signatures },
             Err(error) => {
-                warn!(%error, %seq, "the signer did not sign");
+                warn!(%error, %seq, "too few signatures");
                 PayoutEvent::NotAuthorized { seq }
             }
         }
@@ -197,13 +186,5 @@ impl Payouts {
                 Err(error) => warn!(%error, nonce, "no node confirmed a transaction"),
             }
         });
-    }
-}
-
-/// What the signers sign for a batch of one: its leaf is the root.
-fn digest(domain: &Domain, id: B256, verdict: Verdict) -> B256 {
-    match verdict {
-        Verdict::Pay => domain.payout_digest(payout_leaf(Origin::Request, id)),
-        Verdict::Refuse(reason) => domain.refusal_digest(refusal_leaf(id, reason.number())),
     }
 }

@@ -63,7 +63,7 @@ impl StoreError {
         Self::Damaged { folder: folder.to_owned(), reason: reason.into() }
     }
 
-    pub(super) fn of_io(folder: &Path, error: &io::Error) -> Self {
+    pub(crate) fn of_io(folder: &Path, error: &io::Error) -> Self {
         use io::ErrorKind as Kind;
         let (folder, reason) = (folder.to_owned(), error.to_string());
         // sled keeps the kind of an error and drops its number.
@@ -78,7 +78,7 @@ impl StoreError {
     }
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "all others stay as they are")]
-    pub(super) fn of_sled(folder: &Path, error: &sled::Error, at_start: bool) -> Self {
+    pub(crate) fn of_sled(folder: &Path, error: &sled::Error, at_start: bool) -> Self {
         match error {
             sled::Error::Io(io) if at_start && is_lock_failure(io) => {
                 Self::InUse(folder.to_owned())

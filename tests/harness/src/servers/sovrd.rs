@@ -41,6 +41,23 @@ impl Sovrd {
         Self::start_with(launch(binary, config, log, Lifetime::Detached), api_url)
     }
 
+    /// Starts a payout signer: `binary sign --config <config>`; returns before it is ready.
+    ///
+    /// # Errors
+    /// When the program cannot be run.
+    pub fn start_signer(
+        binary: &Path,
+        config: &Path,
+        api_url: &str,
+        log: &Path,
+        lifetime: Lifetime,
+    ) -> Result<Self> {
+        let args = vec!["sign".into(), "--config".into(), config.into()];
+        let name = log.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let launch = Launch { name, args, ..launch(binary, config, log, lifetime) };
+        Self::start_with(launch, api_url)
+    }
+
     /// Starts the daemon with arguments or variables of your own.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod pids;
 use crate::{
     config::{DaemonConfig, Parts},
     contracts::{DeployOptions, Deployment, deploy},
+    keys::{Role, SIGNERS},
     paths, port,
     process::Lifetime,
     rpc::Rpc,
@@ -116,7 +117,7 @@ fn start(options: &UpOptions) -> Result<StackFile> {
         folder: Some(folder.join("anvil")),
         ..AnvilOptions::default()
     })?;
-    let deployment = deploy(&anvil.rpc(), &DeployOptions::development()?)?;
+    let deployment = deploy(&anvil.rpc(), &DeployOptions::two_of_three()?)?;
     let daemon = match &options.sovrd {
         Some(binary) => Some(start_daemon(binary, &folder, &deployment, &anvil, &ledger)?),
         None => None,
@@ -135,7 +136,7 @@ fn start_daemon(
 ) -> Result<(String, Daemon)> {
     let folder = folder.join("sovrd");
     fs::create_dir_all(&folder)?;
-    let config = DaemonConfig::development(Parts {
+    let mut config = DaemonConfig::development(Parts {
         deployment,
         rpc_url: &anvil.url(),
         ws_url: Some(&anvil.ws_url()),
@@ -144,6 +145,9 @@ fn start_daemon(
         api_port: port::free()?,
         folder: &folder,
     })?;
+    for role in SIGNERS {
+        start_signer(binary, &folder, &mut config, role)?;
+    }
     let path = folder.join("sovrd.toml");
     config.write(&path)?;
     let log = folder.join("sovrd.log");
@@ -152,4 +156,13 @@ fn start_daemon(
     let daemon =
         Daemon { pid: sovrd.pid(), config: path, log, data_dir: config.store.path.clone() };
     Ok((config.api_url(), daemon))
+}
+
+fn start_signer(binary: &Path, folder: &Path, daemon: &mut DaemonConfig, role: Role) -> Result<()> {
+    let folder = folder.with_file_name(role.name());
+    let config = daemon.add_signer(role, &folder)?;
+    let (path, log) = (folder.join("signer.toml"), folder.join(format!("{}.log", role.name())));
+    config.write(&path)?;
+    let url = config.api_url();
+    Sovrd::start_signer(binary, &path, &url, &log, Lifetime::Detached)?.wait_ready(READY_LIMIT)
 }

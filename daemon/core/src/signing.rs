@@ -1,0 +1,347 @@
+//! What a payout signer checks by itself before it signs: a pure judgement of what its own node and
+//! its own look at the ledger say. Whoever asks is believed in nothing.
+
+use crate::{
+    asset::Listing,
+    block::{BlockRef, Seq, UnixSeconds},
+    eip712::{Domain, payout_leaf, refusal_leaf},
+    event::ContractState,
+    id::Instance,
+    invariant::Holdings,
+    posting,
+    transfer::{FoundPhase, FoundTransfer},
+    vault_event::{Origin, Request},
+    withdrawal::{Verdict, Withdrawal},
+};
+use alloy_primitives::B256;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What a signer is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// The withdrawal.
+    pub id: B256,
+    /// Pay or refuse.
+    pub verdict: Verdict,
+}
+
+/// What the signer's own node says, all at one final block.
+#[derive(Clone, Copy, Debug)]
+pub struct ChainSide {
+    /// The final block.
+    pub block: BlockRef,
+    /// Its time.
+    pub time: UnixSeconds,
+    /// The final request with that id, and its event number.
+    pub request: Option<(Seq, Request)>,
+    /// The contract's state of it.
+    pub state: Option<ContractState>,
+    /// The token's listing; `None` if it was never listed.
+    pub listing: Option<Listing>,
+    /// What the contracts hold of the token.
+    pub holdings: Holdings,
+    /// The vault pays nothing before this time.
+    pub paused_until: UnixSeconds,
+}
+
+/// What the signer itself finds in the ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct LedgerSide {
+    /// Under the id of the pending.
+    pub pending: Option<FoundTransfer>,
+    /// Under the id of its post or void.
+    pub resolve: Option<FoundTransfer>,
+    /// The token's VAULT account: posted debits less posted credits less pending credits, ledger
+    /// units; `None` if there is no such account.
+    pub vault_free: Option<u128>,
+}
+
+/// Why a signer does not sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// No final request has this id.
+    NoFinalRequest,
+    /// The contract is past it: paid, refused, cancelled or queued.
+    NotOpen,
+    /// It could not be mined in time any more.
+    TooLate,
+    /// Payouts are paused on chain.
+    Paused,
+    /// The ledger holds no pending for it.
+    NoPending,
+    /// The pending has another amount, account or withdrawal.
+    OtherPending,
+    /// The pending was posted or voided.
+    Resolved,
+    /// A pending stands: it must be paid, not refused.
+    IsReserved,
+    /// The contracts hold less than the ledger owes.
+    Reserves,
+    /// This signer signed the opposite before.
+    SignedOtherwise,
+}
+
+impl Refusal {
+    /// True if it may be otherwise in a moment: the signer's node may be a block behind.
+    #[must_use]
+    pub const fn may_pass(self) -> bool {
+        matches!(self, Self::NoFinalRequest | Self::NoPending | Self::Reserves)
+    }
+
+    /// For people.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::NoFinalRequest => "no final request has this id",
+            Self::NotOpen => "the contract is past it: paid, refused, cancelled or queued",
+            Self::TooLate => "its deadline has passed",
+            Self::Paused => "payouts are paused on chain",
+            Self::NoPending => "the ledger holds no pending for it",
+            Self::OtherPending => {
+                "the ledger's pending is of another amount, account or withdrawal"
+            }
+            Self::Resolved => "the ledger's pending was posted or voided",
+            Self::IsReserved => "the ledger holds a pending for it: it must be paid",
+            Self::Reserves => "the contracts hold less of the token than the ledger owes",
+            Self::SignedOtherwise => "this signer signed the opposite before",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.sentence())
+    }
+}
+
+/// The withdrawal as it must stand in the ledger if a signer's node tells the truth.
+///
+/// # Errors
+/// If the request, its contract state or the time forbid it already.
+pub fn request_of(domain: &Domain, ask: Ask, chain: &ChainSide) -> Result<Withdrawal, Refusal> {
+    let (seq, request) = chain.request.ok_or(Refusal::NoFinalRequest)?;
+    // The id commits to every field: amount, recipient, deadline and number.
+    if request.id != ask.id || domain.request_id(&request, seq.0) != ask.id {
+        return Err(Refusal::NoFinalRequest);
+    }
+    if chain.state != Some(ContractState::Requested) {
+        return Err(Refusal::NotOpen);
+    }
+    if ask.verdict == Verdict::Pay {
+        if request.deadline < chain.time {
+            return Err(Refusal::TooLate);
+        }
+        if chain.time < chain.paused_until {
+            return Err(Refusal::Paused);
+        }
+    }
+    let listing = chain.listing.filter(|l| l.ledger == request.ledger);
+    let amount = listing.and_then(|l| l.divisor.to_ledger(request.amount));
+    Ok(Withdrawal::requested(seq, request, amount.ok_or(Refusal::NoFinalRequest)?))
+}
+
+/// Judges both sides. The ledger must have been read before the chain's final block was taken: what
+/// it has posted is final there then.
+///
+/// # Errors
+/// With the first reason not to sign.
+pub fn check(
+    domain: &Domain,
+    instance: Instance,
+    ask: Ask,
+    chain: &ChainSide,
+    ledger: &LedgerSide,
+) -> Result<(), Refusal> {
+    let withdrawal = request_of(domain, ask, chain)?;
+    if ask.verdict != Verdict::Pay {
+        let stands = ledger.pending.is_some() && ledger.resolve.is_none();
+        return if stands { Err(Refusal::IsReserved) } else { Ok(()) };
+    }
+    let pending = ledger.pending.ok_or(Refusal::NoPending)?;
+    if ledger.resolve.is_some() {
+        return Err(Refusal::Resolved);
+    }
+    let [_, wanted] = posting::reservation(instance, &withdrawal);
+    let fits = pending.phase == FoundPhase::Pending
+        && (pending.id, pending.debit, pending.credit) == (wanted.id, wanted.debit, wanted.credit)
+        && pending.amount == wanted.amount
+        && pending.code == wanted.code.number()
+        && (pending.user_data_128, pending.user_data_64)
+            == (wanted.user_data_128, wanted.user_data_64);
+    if !fits {
+        return Err(Refusal::OtherPending);
+    }
+    if is_short(&withdrawal, chain, ledger) { Err(Refusal::Reserves) } else { Ok(()) }
+}
+
+/// What the ledger holds beyond all pendings came from final deposits, and so did this one, which is
+/// unpaid. What was paid on chain and not posted yet is one of the other pendings. So the vault
+/// accounts for at least that much.
+fn is_short(withdrawal: &Withdrawal, chain: &ChainSide, ledger: &LedgerSide) -> bool {
+    let explained = chain.listing.zip(ledger.vault_free).and_then(|(listing, free)| {
+        free.checked_mul(listing.divisor.get())?.checked_add(withdrawal.request.amount.0)
+    });
+    !chain.holdings.is_backed() || explained.is_none_or(|units| units > chain.holdings.accounted.0)
+}
+
+/// What a signer signs for one withdrawal: its leaf is the root.
+#[must_use]
+pub fn digest(domain: &Domain, ask: Ask) -> B256 {
+    match ask.verdict {
+        Verdict::Pay => domain.payout_digest(payout_leaf(Origin::Request, ask.id)),
+        Verdict::Refuse(reason) => domain.refusal_digest(refusal_leaf(ask.id, reason.number())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        amount::{ScaleDivisor, TokenAmount},
+        asset::LedgerId,
+        block::BlockNumber,
+        id::{AccountId, TransferId},
+        posting::WithdrawalIds,
+        withdrawal::RefusalReason,
+    };
+    use alloy_primitives::Address;
+
+    const NOW: u64 = 1_000;
+
+    struct Case {
+        domain: Domain,
+        instance: Instance,
+        ask: Ask,
+        chain: ChainSide,
+        ledger: LedgerSide,
+    }
+
+    impl Case {
+        fn judged(&self) -> Result<(), Refusal> {
+            check(&self.domain, self.instance, self.ask, &self.chain, &self.ledger)
+        }
+    }
+
+    fn good() -> Case {
+        let domain = Domain::new(31_337, Address::repeat_byte(9));
+        let instance = crate::id::InstanceKey(B256::repeat_byte(7)).instance().unwrap();
+        let (seq, ledger) = (Seq(5), LedgerId(1002));
+        let mut request = Request {
+            id: B256::ZERO,
+            owner: Address::repeat_byte(1),
+            to: Address::repeat_byte(2),
+            token: Address::repeat_byte(3),
+            amount: TokenAmount(40_000),
+            deadline: UnixSeconds(NOW + 60),
+            ledger,
+        };
+        request.id = domain.request_id(&request, seq.0);
+        let divisor = ScaleDivisor::new(100).unwrap();
+        let amount = divisor.to_ledger(request.amount).unwrap();
+        let [_, main] =
+            posting::reservation(instance, &Withdrawal::requested(seq, request, amount));
+        let pending = FoundTransfer {
+            id: main.id,
+            debit: main.debit,
+            credit: main.credit,
+            amount: main.amount,
+            phase: FoundPhase::Pending,
+            code: main.code.number(),
+            user_data_128: main.user_data_128,
+            user_data_64: main.user_data_64,
+            timestamp_ns: 1,
+        };
+        let held = TokenAmount(90_000);
+        let holdings = Holdings { accounted: held, claimable: TokenAmount(0), balance: held };
+        let chain = ChainSide {
+            block: BlockRef { number: BlockNumber(9), hash: B256::repeat_byte(9) },
+            time: UnixSeconds(NOW),
+            request: Some((seq, request)),
+            state: Some(ContractState::Requested),
+            listing: Some(Listing { token: request.token, ledger, divisor }),
+            holdings,
+            paused_until: UnixSeconds(0),
+        };
+        let ledger =
+            LedgerSide { pending: Some(pending), resolve: None, vault_free: Some(900 - 400) };
+        Case { domain, instance, ask: Ask { id: request.id, verdict: Verdict::Pay }, chain, ledger }
+    }
+
+    #[test]
+    fn what_is_right_is_signed() {
+        assert_eq!(good().judged(), Ok(()));
+        let mut refused = good();
+        refused.ask.verdict = Verdict::Refuse(RefusalReason::InsufficientFunds);
+        refused.ledger.pending = None;
+        // A refusal pays nothing: neither a pause nor the deadline keeps it back.
+        refused.chain.paused_until = UnixSeconds(NOW + 1);
+        refused.chain.time = UnixSeconds(NOW + 61);
+        assert_eq!(refused.judged(), Ok(()));
+    }
+
+    #[test]
+    fn every_reason_keeps_it_from_being_signed() {
+        type Spoil = fn(&mut Case);
+        let pending = |case: &mut Case, spoil: fn(&mut FoundTransfer)| {
+            spoil(case.ledger.pending.as_mut().unwrap());
+        };
+        let other_id = |c: &mut Case| c.ask.id = B256::repeat_byte(1);
+        let other_amount = |c: &mut Case| {
+            c.chain.request.as_mut().unwrap().1.amount = TokenAmount(40_100);
+        };
+        let other_recipient = |c: &mut Case| {
+            c.chain.request.as_mut().unwrap().1.to = Address::repeat_byte(8);
+        };
+        let resolved = |c: &mut Case| c.ledger.resolve = c.ledger.pending;
+        let refuse = |c: &mut Case| {
+            c.ask.verdict = Verdict::Refuse(RefusalReason::InsufficientFunds);
+        };
+        let cases: [(Refusal, Spoil); 15] = [
+            (Refusal::NoFinalRequest, |c| c.chain.request = None),
+            (Refusal::NoFinalRequest, other_id),
+            (Refusal::NoFinalRequest, other_amount),
+            (Refusal::NoFinalRequest, other_recipient),
+            (Refusal::NoFinalRequest, |c| c.chain.listing = None),
+            (Refusal::NotOpen, |c| c.chain.state = Some(ContractState::PaidOrDeferred)),
+            (Refusal::NotOpen, |c| c.chain.state = None),
+            (Refusal::TooLate, |c| c.chain.time = UnixSeconds(NOW + 61)),
+            (Refusal::Paused, |c| c.chain.paused_until = UnixSeconds(NOW + 1)),
+            (Refusal::NoPending, |c| c.ledger.pending = None),
+            (Refusal::Resolved, resolved),
+            (Refusal::IsReserved, refuse),
+            (Refusal::Reserves, |c| c.ledger.vault_free = Some(501)),
+            (Refusal::Reserves, |c| c.ledger.vault_free = None),
+            (Refusal::Reserves, |c| c.chain.holdings.balance = TokenAmount(89_999)),
+        ];
+        for (n, (refusal, spoil)) in cases.into_iter().enumerate() {
+            let mut case = good();
+            spoil(&mut case);
+            assert_eq!(case.judged(), Err(refusal), "case {n}");
+        }
+        let others: [fn(&mut FoundTransfer); 6] = [
+            |t| t.amount.0 += 1,
+            |t| t.debit = AccountId(1),
+            |t| t.credit = AccountId(1),
+            |t| t.user_data_128 += 1,
+            |t| t.phase = FoundPhase::Direct,
+            |t| t.code += 1,
+        ];
+        for (n, spoil) in others.into_iter().enumerate() {
+            let mut case = good();
+            pending(&mut case, spoil);
+            assert_eq!(case.judged(), Err(Refusal::OtherPending), "pending {n}");
+        }
+    }
+
+    #[test]
+    fn ids_are_looked_up_where_the_pending_is_made() {
+        let case = good();
+        let (seq, _) = case.chain.request.unwrap();
+        let ids = WithdrawalIds::of(case.instance, seq);
+        assert_eq!(case.ledger.pending.unwrap().id, ids.main);
+        assert_ne!(ids.resolve, TransferId(0));
+    }
+}

@@ -1,0 +1,159 @@
+//! Gathers signatures of payout signers: one in this process, and those that answer over HTTP, each
+//! of which checks for itself. As many as the vault asks for are enough, whichever come first.
+
+use crate::{
+    api::problem::Refused,
+    chain::{error::ReadError, nodes::Nodes},
+    config::Endpoint,
+    signer::Signed,
+};
+use alloy::{
+    primitives::{Address, B256, Bytes, Signature},
+    signers::{SignerSync, local::PrivateKeySigner},
+    transports::http::reqwest::{Client, Response},
+};
+use bridge_core::{
+    eip712::Domain,
+    signing::{self, Ask},
+};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use std::{collections::BTreeMap, time::Duration};
+use tracing::warn;
+
+/// Longest wait for one signer; it looks again at what may pass.
+const ANSWER_MAX: Duration = Duration::from_secs(8);
+/// Longest answer of a signer that is read, bytes.
+const ANSWER_BYTES_MAX: usize = 4 << 10;
+
+/// Whoever can be asked for a signature.
+#[derive(Debug)]
+pub struct Signers {
+    /// In this process.
+    pub local: Option<PrivateKeySigner>,
+    /// Over HTTP.
+    pub remote: Vec<Remote>,
+}
+
+/// A signer in another process.
+pub struct Remote {
+    endpoint: Endpoint,
+    client: Client,
+    token: String,
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Remote").field(&self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// Why there are too few signatures.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TooFew {
+    #[error("the vault's signers cannot be read: {0}")]
+    Node(#[from] ReadError),
+    #[error("{got} of {needed} signatures: {}", reasons.join("; "))]
+    Signatures { got: usize, needed: usize, reasons: Vec<String> },
+}
+
+impl Remote {
+    /// A signer at an address, for which this token is good.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, token: String) -> Self {
+        Self { endpoint, client: Client::new(), token }
+    }
+
+    async fn sign(&self, ask: Ask) -> Result<(Address, Bytes), String> {
+        let url = format!("{}/v1/sign", self.endpoint.secret().trim_end_matches('/'));
+        let exchange = async {
+            let request = self.client.post(url).bearer_auth(&self.token).json(&ask);
+            let response = request.send().await.map_err(|e| e.to_string())?;
+            let is_success = response.status().is_success();
+            let body = bounded(response).await?;
+            if is_success {
+                let Signed { signer, signature } =
+                    serde_json::from_slice(&body).map_err(|e| e.to_string())?;
+                return Ok((signer, signature));
+            }
+            let problem: Refused = serde_json::from_slice(&body).map_err(|e| e.to_string())?;
+            Err(problem.detail)
+        };
+        let answer = tokio::time::timeout(ANSWER_MAX, exchange).await;
+        let answer = answer.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+        answer.map_err(|e| format!("{}: {}", self.endpoint, self.endpoint.redact(&e)))
+    }
+}
+
+async fn bounded(mut response: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|e| e.to_string())? {
+        if body.len().saturating_add(chunk.len()) > ANSWER_BYTES_MAX {
+            return Err("its answer is too long".to_owned());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+impl Signers {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.remote.len().saturating_add(usize::from(self.local.is_some()))
+    }
+
+    /// Asks all of them, until there are as many signatures as the vault asks for now.
+    pub(super) async fn gather(
+        &self,
+        nodes: &Nodes,
+        domain: &Domain,
+        ask: Ask,
+    ) -> Result<Vec<Bytes>, TooFew> {
+        let set = nodes.signer_set().await?;
+        let digest = signing::digest(domain, ask);
+        let mut signatures: BTreeMap<Address, Bytes> = BTreeMap::new();
+        let mut reasons = Vec::new();
+        let mut take = |answer: Result<(Address, Bytes), String>| match answer {
+            Ok((claimed, signature)) => match signed_by(&signature, digest) {
+                Some(signer) if signer == claimed && set.signers.contains(&signer) => {
+                    signatures.insert(signer, signature);
+                    signatures.len()
+                }
+                _ => {
+                    reasons
+                        .push(format!("{claimed}: not a signature of one of the vault's signers"));
+                    signatures.len()
+                }
+            },
+            Err(reason) => {
+                reasons.push(reason);
+                signatures.len()
+            }
+        };
+        let mut got = self.local.as_ref().map_or(0, |key| take(sign_here(key, digest)));
+        let mut answers: FuturesUnordered<_> = self.remote.iter().map(|r| r.sign(ask)).collect();
+        while got < set.threshold {
+            let Some(answer) = answers.next().await else { break };
+            got = take(answer);
+        }
+        if got < set.threshold {
+            let needed = set.threshold;
+            return Err(TooFew::Signatures { got, needed, reasons });
+        }
+        if !reasons.is_empty() {
+            warn!(id = %ask.id, reasons = %reasons.join("; "), "some signers did not sign");
+        }
+        // The vault wants them ascending, and no more than it asks for.
+        Ok(signatures.into_values().take(set.threshold).collect())
+    }
+}
+
+fn sign_here(key: &PrivateKeySigner, digest: B256) -> Result<(Address, Bytes), String> {
+    let signature = key.sign_hash_sync(&digest).map_err(|e| e.to_string())?;
+    Ok((key.address(), Bytes::from(signature.as_bytes().to_vec())))
+}
+
+fn signed_by(signature: &Bytes, digest: B256) -> Option<Address> {
+    let signature = Signature::try_from(signature.as_ref()).ok()?;
+    signature.recover_address_from_prehash(&digest).ok()
+}

@@ -1,0 +1,86 @@
+//! A signer's HTTP: one request to sign, for whoever has the token, and its health.
+
+use super::{NotSigned, Signer};
+use crate::api::problem::Problem;
+use alloy::primitives::{Address, Bytes};
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State, rejection::JsonRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use bridge_core::signing::Ask;
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+use tracing::warn;
+
+/// Longest request that is read, bytes.
+const BODY_BYTES_MAX: usize = 4 << 10;
+/// Requests that are judged at the same time.
+const JUDGED_MAX: usize = 32;
+/// Longest wait for a turn.
+const TURN_MAX: Duration = Duration::from_secs(2);
+
+/// A signature, and whose.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Signed {
+    /// Who signed.
+    pub(crate) signer: Address,
+    /// 65 bytes: r, s, v.
+    pub(crate) signature: Bytes,
+}
+
+#[derive(Clone)]
+struct Desk {
+    signer: Arc<Signer>,
+    turns: Arc<Semaphore>,
+}
+
+pub(super) fn router(signer: Arc<Signer>) -> Router {
+    let turns = Arc::new(Semaphore::new(JUDGED_MAX));
+    Router::new()
+        .route("/live", get(|| async { "alive\n" }))
+        .route("/ready", get(ready))
+        .route("/v1/sign", post(sign))
+        .method_not_allowed_fallback(|| async { Problem::not_allowed("POST /v1/sign") })
+        .fallback(|| async { Problem::not_found("there are /live, /ready and POST /v1/sign") })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(Desk { signer, turns })
+}
+
+async fn ready(State(desk): State<Desk>) -> Response {
+    match desk.signer.is_ready().await {
+        Ok(()) => (StatusCode::OK, "ready\n").into_response(),
+        Err(error) => Problem::not_ready(&[error.to_string()]).into_response(),
+    }
+}
+
+async fn sign(
+    State(desk): State<Desk>,
+    headers: HeaderMap,
+    ask: Result<Json<Ask>, JsonRejection>,
+) -> Result<Json<Signed>, Problem> {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    if !desk.signer.knows(token) {
+        return Err(Problem::unauthorized("Authorization: Bearer and the signer's token"));
+    }
+    let Json(ask) = ask.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let turn = tokio::time::timeout(TURN_MAX, desk.turns.acquire()).await;
+    let Ok(Ok(_turn)) = turn else {
+        return Err(Problem::busy(format!("{JUDGED_MAX} requests are judged already")));
+    };
+    match desk.signer.sign(ask).await {
+        Ok(signature) => Ok(Json(Signed { signer: desk.signer.address(), signature })),
+        Err(NotSigned::Refused(refusal)) => {
+            warn!(id = %ask.id, verdict = ?ask.verdict, %refusal, "not signed");
+            Err(Problem::not_signed(refusal))
+        }
+        Err(error) => {
+            warn!(id = %ask.id, %error, "not signed");
+            Err(Problem::unavailable(error.to_string()))
+        }
+    }
+}
