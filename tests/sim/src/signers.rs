@@ -1,12 +1,18 @@
 //! Payout signers: several processes, each with its own look at the ledger and its own memory.
 
-use crate::{
-    chain::vault, coverage::Transition, fault::Fault, ledger::types::transfer_flags as tf,
-    world::World,
-};
+use crate::{chain::vault, coverage::Transition, fault::Fault, ledger::translate, world::World};
 use alloy_primitives::{B256, Bytes};
 use bridge_core::{
-    block::Seq, command::Call, event::PayoutEvent, posting::WithdrawalIds, vault_event::Request,
+    account::VAULT,
+    amount::TokenAmount,
+    block::{Seq, UnixSeconds},
+    command::Call,
+    event::PayoutEvent,
+    id::{AccountId, TransferId},
+    invariant::Holdings,
+    posting::WithdrawalIds,
+    signing::{self, Ask, ChainSide, LedgerSide},
+    vault_event::Request,
     withdrawal::Verdict,
 };
 use std::collections::BTreeMap;
@@ -51,7 +57,7 @@ impl World<'_> {
         let mut signatures = Vec::new();
         for signer in 0..SIGNERS {
             let away = trouble && self.chances.signer.per_mille(600);
-            if !away && self.agrees(seq, request, pays) {
+            if !away && self.agrees(seq, request, verdict) {
                 signatures.extend(self.signers.ask(signer, set, request.id, pays));
             }
         }
@@ -66,13 +72,39 @@ impl World<'_> {
         PayoutEvent::Authorized { seq, verdict, signatures }
     }
 
-    /// What a signer finds in the ledger by itself.
-    fn agrees(&self, seq: Seq, request: &Request, pays: bool) -> bool {
+    /// What a signer finds by itself, judged as `sovrd sign` judges it.
+    fn agrees(&self, seq: Seq, request: &Request, verdict: Verdict) -> bool {
+        let ask = Ask { id: request.id, verdict };
+        let token = self.chain.rules.token(request.token);
+        let Some((token, block)) = token.zip(self.chain.at(self.chain.final_height())) else {
+            return false;
+        };
+        let (state, number) = (&block.state, block.header.block.number.0);
+        let accounted = state.accounted[token];
+        let claimable: u128 = state.claimable[token].iter().map(|(_, amount)| amount).sum();
+        let short = u128::from(self.chain.rules.short.contains(&number));
+        let chain = ChainSide {
+            block: block.header.block,
+            time: block.header.timestamp,
+            request: state.slot(ask.id).map(|slot| (slot.seq, slot.request)),
+            state: Some(state.state_of(ask.id)),
+            listing: state.listed[token].map(|_| self.chain.rules.tokens[token]),
+            holdings: Holdings {
+                accounted: TokenAmount(accounted),
+                claimable: TokenAmount(claimable),
+                balance: TokenAmount((accounted + claimable).saturating_sub(short)),
+            },
+            paused_until: UnixSeconds(state.paused_until),
+        };
         let ids = WithdrawalIds::of(self.instance, seq);
-        let pending = self.ledger.transfer(ids.main.0).is_some_and(|t| t.has(tf::PENDING));
-        let resolved = self.ledger.transfer(ids.resolve.0).is_some();
-        let fits = self.chain.rules.domain.request_id(request, seq.0) == request.id;
-        fits && if pays { pending && !resolved } else { !pending }
+        let found = |id: TransferId| self.ledger.transfer(id.0).map(translate::found);
+        let vault = AccountId::vault_chart(request.ledger, self.instance, VAULT.number);
+        let free = self.ledger.account(vault.0).and_then(|a| {
+            a.debits_posted.checked_sub(a.credits_posted)?.checked_sub(a.credits_pending)
+        });
+        let ledger =
+            LedgerSide { pending: found(ids.main), resolve: found(ids.resolve), vault_free: free };
+        signing::check(&self.chain.rules.domain, self.instance, ask, &chain, &ledger).is_ok()
     }
 
     /// What a transaction does for the contract: it checks the signatures.
