@@ -6,14 +6,14 @@ use harness::{keys::Role, wait};
 use serde_json::Value;
 use std::{fs, process::Output};
 
-const HALTED: i32 = 65;
+pub const HALTED: i32 = 65;
 
 fn status(world: &World) -> Result<Value> {
     let page = world.sovrd.as_ref().context("no daemon")?.get("/v1/status")?;
     Ok(serde_json::from_str(&page.body)?)
 }
 
-fn wait_halted(world: &World) -> Result<Value> {
+pub fn wait_halted(world: &World) -> Result<Value> {
     wait::until("the daemon to halt", PATIENCE, || {
         // It may not listen yet.
         let page = status(world).ok();
@@ -26,7 +26,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-fn refused(world: &World, arguments: &[&str], words: &str) -> Result<()> {
+pub fn refused(world: &World, arguments: &[&str], words: &str) -> Result<()> {
     let output = world.cli(arguments)?;
     let text = said(&output);
     ensure!(output.status.code() == Some(HALTED), "{:?}: {text}", output.status);
@@ -34,7 +34,7 @@ fn refused(world: &World, arguments: &[&str], words: &str) -> Result<()> {
     Ok(())
 }
 
-fn done(world: &World, arguments: &[&str], words: &str) -> Result<String> {
+pub fn done(world: &World, arguments: &[&str], words: &str) -> Result<String> {
     let output = world.cli(arguments)?;
     let text = said(&output);
     ensure!(output.status.success(), "{:?}: {text}", output.status);

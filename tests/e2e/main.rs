@@ -10,6 +10,7 @@
 )]
 
 mod api;
+mod causes;
 mod crash;
 mod flows;
 mod halt;

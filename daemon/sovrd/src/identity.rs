@@ -12,7 +12,7 @@ use crate::{
     retry,
 };
 use bridge_core::{
-    account,
+    account::{self, NewAccount},
     block::BlockRef,
     id::{Identity, Instance},
     transfer::AccountResult,
@@ -185,6 +185,24 @@ pub async fn claim_ledger(
         }
     }
     Ok(is_new)
+}
+
+/// Waits until the ledger answers, without writing anything to it.
+///
+/// # Errors
+/// As for [`claim_ledger`], where nothing is claimed.
+pub async fn reach_ledger(ledger: &Ledger, vault: &Vault, config: &Config) -> Result<(), Failure> {
+    let instance = NewAccount::instance_registry(vault.identity.key(), vault.instance).id;
+    let deadline = Instant::now() + Duration::from_millis(config.ledger.start_timeout_ms);
+    let mut pauses = retry::pauses(LONGEST_PAUSE);
+    loop {
+        match ledger.lookup_accounts(&[instance]).await {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() >= deadline => return Err(unreachable(config, &error)),
+            Err(error) => warn!(%error, "the ledger does not answer yet"),
+        }
+        tokio::time::sleep(retry::next(&mut pauses)).await;
+    }
 }
 
 /// A cluster that connects and never answers is another cluster; one that does not connect is away.

@@ -49,7 +49,7 @@ impl Offline {
         let node = node.clone();
         let ledger = Ledger::new(&config.ledger, Arc::new(Metrics::new()))
             .map_err(|e| Failure::configuration(format!("ledger.addresses: {e}")))?;
-        identity::claim_ledger(&ledger, &vault, config).await?;
+        identity::reach_ledger(&ledger, &vault, config).await?;
         let records = records::read(&ledger, vault.instance).await?;
         let range_blocks_max = config.chain.range_blocks_max;
         Ok(Self { node, ledger, vault, records, range_blocks_max })

@@ -1,7 +1,8 @@
 //! What a node can do wrong.
 
 use super::wire::Reply;
-use crate::http;
+use crate::{http, vault::abi::IVault};
+use alloy::sol_types::SolCall;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::{thread, time::Duration};
@@ -51,6 +52,10 @@ pub enum Fault {
     WrongCounter,
     /// Every deposit is larger than it was, and all else fits.
     WrongAmounts,
+    /// Every deposit is by one unit larger, which no vault would take.
+    OddAmounts,
+    /// The vault accounts for one unit too much of every token.
+    WrongHoldings,
     /// Block 0 has another hash.
     OtherGenesis,
 }
@@ -109,6 +114,8 @@ impl Fault {
             | Self::SmallRanges { .. }
             | Self::WrongCounter
             | Self::WrongAmounts
+            | Self::OddAmounts
+            | Self::WrongHoldings
             | Self::OtherGenesis => None,
         }
     }
@@ -182,7 +189,20 @@ impl Fault {
             }
             (Self::WrongAmounts, "eth_getLogs") => {
                 let logs = result.as_array_mut().map_or(&mut [][..], Vec::as_mut_slice);
-                logs.iter_mut().filter_map(|log| inflate(log).then_some(())).count() > 0
+                logs.iter_mut().filter_map(|log| inflate(log, TOO_MUCH).then_some(())).count() > 0
+            }
+            (Self::OddAmounts, "eth_getLogs") => {
+                let logs = result.as_array_mut().map_or(&mut [][..], Vec::as_mut_slice);
+                logs.iter_mut().filter_map(|log| inflate(log, 1).then_some(())).count() > 0
+            }
+            (Self::WrongHoldings, "eth_call") => {
+                let input = &call["params"][0];
+                let input = input["input"].as_str().or_else(|| input["data"].as_str());
+                let accounted =
+                    format!("0x{}", alloy::hex::encode(IVault::accountedCall::SELECTOR));
+                let is_it = input.is_some_and(|input| input.starts_with(&accounted));
+                let held = quantity(result).filter(|_| is_it);
+                held.is_some_and(|n| replace(result, json!(format!("{:#066x}", n + 1))))
             }
             (Self::OtherGenesis, "eth_getBlockByNumber") => {
                 let genesis = quantity(&call["params"][0]) == Some(0);
@@ -202,7 +222,7 @@ const fn goes_to_the_other(number: u64) -> bool {
 }
 
 /// A deposit's data: who sent it, the amount, the ledger. Other events are left alone.
-fn inflate(log: &mut Value) -> bool {
+fn inflate(log: &mut Value, by: u128) -> bool {
     const WORDS: usize = 3;
     let data = log["data"].as_str().unwrap_or_default().trim_start_matches("0x").to_owned();
     let topics = log["topics"].as_array().map_or(0, Vec::len);
@@ -212,7 +232,7 @@ fn inflate(log: &mut Value) -> bool {
     let Some((from, rest)) = data.split_at_checked(64) else { return false };
     let Some((amount, ledger)) = rest.split_at_checked(64) else { return false };
     let Ok(amount) = u128::from_str_radix(amount, 16) else { return false };
-    let more = amount.saturating_add(TOO_MUCH);
+    let more = amount.saturating_add(by);
     replace(&mut log["data"], json!(format!("0x{from}{more:064x}{ledger}")))
 }
 
