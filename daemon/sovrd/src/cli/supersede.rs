@@ -13,15 +13,24 @@ use bridge_core::{
     account::VAULT,
     audit::Entries,
     block::Seq,
-    id::{Instance, TransferId},
+    id::{AccountId, Instance, TransferId},
     supersede::Supersede,
     supersede_plan::{self, Plan},
     transfer::{NewTransfer, TransferResult},
 };
 use clap::Args;
+use std::collections::BTreeMap;
 
 /// Transfers in one request; what the server takes in its smallest setting.
 const BATCH: usize = 250;
+
+/// A repetition, or an account that has nothing left: the rest is a loss.
+const REPEATED: &[TransferResult] = &[
+    TransferResult::Exists,
+    TransferResult::ExistsWithDifferentAmount,
+    TransferResult::ExceedsCredits,
+    TransferResult::IdAlreadyFailed,
+];
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -116,19 +125,59 @@ fn show(plan: &Plan, evidence: B256, json: bool) -> Result<(), Failure> {
 /// Record, voids, debits, losses: in this order, each repeatable.
 async fn carry_out(offline: &Offline, plan: &Plan, record: Supersede) -> Result<(), Failure> {
     let instance = offline.vault.instance;
-    send(offline, &[record.to_transfer(instance)]).await?;
-    send(offline, &plan.voids(instance)).await?;
+    send(offline, &[record.to_transfer(instance)], REPEATED).await?;
+    send(offline, &plan.voids(instance), REPEATED).await?;
     let debits = plan.debits_back(instance);
-    send(offline, &debits).await?;
+    let waiting = without_room(offline, &debits).await?;
+    if let Some(first) = waiting.first() {
+        return Err(Failure::halted(format!(
+            "ledger {}: VAULT cannot be credited what is to be debited back while so much is \
+             pending; wait until the withdrawals under way have ended, then give this command \
+             again: what was done stays done and is not repeated",
+            first.ledger
+        )));
+    }
+    send(offline, &debits, REPEATED).await?;
     let ids: Vec<TransferId> = debits.iter().map(|t| t.id).collect();
     let taken = offline.lookup(&ids).await?;
     let losses = plan.shortfalls(instance, &taken);
-    send(offline, &losses).await?;
-    told(instance, &taken, &losses);
+    let waiting = without_room(offline, &losses).await?;
+    let (waiting, now): (Vec<_>, Vec<_>) = losses.into_iter().partition(|t| waiting.contains(t));
+    send(offline, &now, &[TransferResult::Exists]).await?;
+    told(instance, &taken, &now, &waiting);
     Ok(())
 }
 
-fn told(instance: Instance, taken: &Entries, losses: &[NewTransfer]) {
+/// Transfers into VAULT for which it has no room yet, pendings included. To try them would burn their
+/// ids.
+async fn without_room(
+    offline: &Offline,
+    transfers: &[NewTransfer],
+) -> Result<Vec<NewTransfer>, Failure> {
+    let ids: Vec<TransferId> = transfers.iter().map(|t| t.id).collect();
+    let done = offline.lookup(&ids).await?;
+    let mut room: BTreeMap<AccountId, u128> = BTreeMap::new();
+    let mut waiting = Vec::new();
+    for transfer in transfers.iter().filter(|t| !done.contains_key(&t.id)) {
+        let vault = transfer.credit;
+        let left = match room.get(&vault) {
+            Some(left) => *left,
+            None => {
+                let found = offline.ledger.lookup_accounts(&[vault]).await.map_err(|e| away(&e))?;
+                found.first().map_or(0, |account| {
+                    let held = account.debits_posted().saturating_sub(account.credits_posted());
+                    held.saturating_sub(account.credits_pending())
+                })
+            }
+        };
+        let after = left.checked_sub(transfer.amount.0);
+        room.insert(vault, after.unwrap_or(left));
+        waiting.extend(after.is_none().then_some(*transfer));
+    }
+    Ok(waiting)
+}
+
+fn told(instance: Instance, taken: &Entries, losses: &[NewTransfer], waiting: &[NewTransfer]) {
     let sum = |amounts: &mut dyn Iterator<Item = u128>| amounts.fold(0, u128::saturating_add);
     let back = sum(&mut taken.values().map(|t| t.amount.0));
     let lost = sum(&mut losses.iter().map(|t| t.amount.0));
@@ -137,21 +186,24 @@ fn told(instance: Instance, taken: &Entries, losses: &[NewTransfer]) {
          by LOSS; now `sovrd resume`",
         VAULT.number
     ));
+    if !waiting.is_empty() {
+        let units = sum(&mut waiting.iter().map(|t| t.amount.0));
+        print(&format!(
+            "{units} ledger units of losses wait for room in VAULT: start the daemon, and once the \
+             deposits of the new history are credited, stop it and give this command again"
+        ));
+    }
 }
 
-async fn send(offline: &Offline, transfers: &[NewTransfer]) -> Result<(), Failure> {
+async fn send(
+    offline: &Offline,
+    transfers: &[NewTransfer],
+    fine: &[TransferResult],
+) -> Result<(), Failure> {
     for batch in transfers.chunks(BATCH) {
         let failures = offline.ledger.create_transfers(batch).await.map_err(|e| away(&e))?;
         for (id, result) in failures {
-            // A repetition, or an account that has nothing left: the rest is a loss.
-            let fine = matches!(
-                result,
-                TransferResult::Exists
-                    | TransferResult::ExistsWithDifferentAmount
-                    | TransferResult::ExceedsCredits
-                    | TransferResult::IdAlreadyFailed
-            );
-            if !fine {
+            if !fine.contains(&result) {
                 return Err(Failure::halted(format!(
                     "transfer {id} was not taken by the ledger ({result:?}): look at the account, \
                      then give this command again; what was done stays done and is not repeated"
