@@ -11,10 +11,11 @@ use bridge_core::{
     amount::TokenAmount,
     asset::LedgerId,
     block::{Seq, UnixSeconds},
+    command::Carried,
     eip712::Domain,
-    signing::{Ask, digest},
+    signing::{Ask, Tree},
     vault_event::Request,
-    withdrawal::Verdict,
+    withdrawal::{Authorization, Verdict},
 };
 use harness::{
     keys::Role,
@@ -120,9 +121,13 @@ fn stolen(world: &World, requested: &Requested, ledger: u32) -> Result<Vec<u8>> 
     };
     let domain = Domain::new(world.deployment.chain_id, world.deployment.vault);
     let ask = Ask { id: requested.id, verdict: Verdict::Pay };
-    let signature = Role::PayoutSigner.signer()?.sign_hash_sync(&digest(&domain, ask))?;
-    let signatures = [Bytes::from(signature.as_bytes().to_vec())];
-    Ok(bindings::calldata(&request, Seq(requested.seq), Verdict::Pay, &signatures))
+    let tree = Tree::over(&[ask]).context("no tree")?;
+    let digest = tree.digest(&domain, Verdict::Pay);
+    let signature = Role::PayoutSigner.signer()?.sign_hash_sync(&digest)?;
+    let signatures = vec![Bytes::from(signature.as_bytes().to_vec())];
+    let authorization = Authorization { verdict: Verdict::Pay, signatures, proof: Vec::new() };
+    let carried = Carried { seq: Seq(requested.seq), request, authorization };
+    bindings::calldata(&[carried]).context("no call")
 }
 
 #[test]

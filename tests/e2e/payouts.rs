@@ -151,6 +151,9 @@ fn another_submitter_goes_on_where_the_old_one_was() -> Result<()> {
     world.rpc().call("anvil_setBalance", &poor)?;
     let request = world.vault.request(&alice, &eth, ETHER / 2, alice.address(), VALID)?;
     world.wait_withdrawal(request.id, "submitted")?;
+    wait::until("its bytes to be durable and sent", PATIENCE, || {
+        Ok(world.log().contains("transaction sent").then_some(()))
+    })?;
     assert_eq!(world.stop()?, Some(0));
 
     let keys = world.dir.path().join("keys");

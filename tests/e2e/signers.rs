@@ -12,10 +12,12 @@ use harness::{
     http::{self, Response},
     keys::Role,
     proxy::{Fault, Proxy},
+    solidity,
     vault::Requested,
     wait,
 };
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 const REFUSE: Verdict = Verdict::Refuse(RefusalReason::InsufficientFunds);
 /// `IVaultTypes.State`: requested.
@@ -24,7 +26,7 @@ const REQUESTED: u8 = 1;
 /// Asks one signer directly.
 fn ask(world: &World, signer: usize, id: B256, verdict: Verdict) -> Result<Response> {
     let url = format!("{}/v1/sign", world.signers[signer].api_url());
-    http::post_json_as(TOKEN, &url, &serde_json::to_string(&Ask { id, verdict })?, PATIENCE)
+    http::post_json_as(TOKEN, &url, &serde_json::to_string(&[Ask { id, verdict }])?, PATIENCE)
 }
 
 /// Expects a signer to say no, and why.
@@ -67,6 +69,46 @@ fn two_of_three_pay_and_refuse_and_one_alone_does_neither() -> Result<()> {
     assert_eq!(waits["state"], "reserved", "{waits:#}");
     world.signers[1].restart()?;
     world.wait_withdrawal(last.id, "paid")?;
+    world.judge()?;
+    Ok(())
+}
+
+/// Takes no ether.
+const REFUSING: &str = r"
+    // SPDX-License-Identifier: Apache-2.0
+    pragma solidity ^0.8.28;
+
+    contract Refusing {
+        receive() external payable {
+            revert();
+        }
+    }
+";
+
+#[test]
+fn many_are_paid_in_few_transactions_and_one_bad_one_holds_up_nobody() -> Result<()> {
+    const COUNT: u128 = 12;
+    let mut world = World::with_signers(|_, _| Ok(()))?;
+    let (eth, alice) = (world.token("ETH")?, world.wallet(Role::Alice)?);
+    deposit(&world, COUNT * ETHER)?;
+    let refusing = solidity::deploy(&alice, solidity::compile(REFUSING, "Refusing")?)?;
+    let mut requests = Vec::new();
+    for n in 0..COUNT {
+        let to = if n == 5 { refusing } else { alice.address() };
+        requests.push(world.vault.request(&alice, &eth, ETHER / 2, to, VALID)?);
+    }
+    // Nobody deposited for this one: its refusal goes apart.
+    let bob = world.wallet(Role::Bob)?;
+    let greedy = world.vault.request(&bob, &eth, ETHER, bob.address(), VALID)?;
+    world.start()?;
+    let mut transactions = BTreeSet::new();
+    for (n, request) in requests.iter().enumerate() {
+        let end = if n == 5 { "deferred" } else { "paid" };
+        let item = world.wait_withdrawal(request.id, end)?;
+        transactions.insert(item["chain"]["outcome_tx_hash"].to_string());
+    }
+    world.wait_withdrawal(greedy.id, "refused")?;
+    ensure!(transactions.len() <= 3, "{COUNT} payouts in {} transactions", transactions.len());
     world.judge()?;
     Ok(())
 }
@@ -116,11 +158,17 @@ fn a_signer_refuses_whatever_it_does_not_find_itself() -> Result<()> {
 fn a_signer_asks_for_its_token_and_for_nothing_strange() -> Result<()> {
     let world = World::with_signers(|_, _| Ok(()))?;
     let url = format!("{}/v1/sign", world.signers[0].api_url());
-    let body = serde_json::to_string(&Ask { id: B256::ZERO, verdict: Verdict::Pay })?;
+    let ask = |verdict| Ask { id: B256::ZERO, verdict };
+    let body = serde_json::to_string(&[ask(Verdict::Pay)])?;
+    let mixed = serde_json::to_string(&[ask(Verdict::Pay), ask(REFUSE)])?;
+    let many = serde_json::to_string(&vec![ask(Verdict::Pay); 33])?;
     for (answer, status, kind) in [
         (http::post_json(&url, &body, PATIENCE)?, 401, "unauthorized"),
         (http::post_json_as("guess", &url, &body, PATIENCE)?, 401, "unauthorized"),
         (http::post_json_as(TOKEN, &url, "{}", PATIENCE)?, 400, "bad-request"),
+        (http::post_json_as(TOKEN, &url, "[]", PATIENCE)?, 400, "bad-request"),
+        (http::post_json_as(TOKEN, &url, &mixed, PATIENCE)?, 400, "bad-request"),
+        (http::post_json_as(TOKEN, &url, &many, PATIENCE)?, 400, "bad-request"),
         (http::get(&url, PATIENCE)?, 405, "method-not-allowed"),
     ] {
         assert_eq!(answer.status, status, "{}", answer.body);

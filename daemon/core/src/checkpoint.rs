@@ -9,12 +9,12 @@ use crate::{
     withdrawal::Withdrawal,
 };
 use alloy_primitives::{Address, B256, Bytes};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
 /// Version byte in front of every record. Version 1 kept a halt without its time and a checkpoint
 /// without `witness`, `reach` and `foretold`; it is read, and written anew as version 2.
-const ENCODING: u8 = 2;
+const ENCODING: u8 = 3;
 const FIRST_ENCODING: u8 = 1;
 
 /// Where a follower stands: everything up to and including `block` is in the ledger.
@@ -49,8 +49,9 @@ impl Reach {
 pub struct SentTransaction {
     /// The submitter's nonce.
     pub nonce: u64,
-    /// The withdrawal it carries; `None` where it only uses up a nonce.
-    pub seq: Option<Seq>,
+    /// The withdrawals it carries; none where it only uses up a nonce. Earlier versions knew one.
+    #[serde(alias = "seq", deserialize_with = "one_or_many")]
+    pub seqs: Vec<Seq>,
     /// The signed bytes, newest replacement.
     pub raw: Bytes,
     /// Its hash.
@@ -120,6 +121,19 @@ pub struct Persisted {
     pub halt: Option<Marker>,
     /// True if a record was of an older version: all of them should be written anew.
     pub is_outdated: bool,
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Seq>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Carried {
+        Many(Vec<Seq>),
+        One(Option<Seq>),
+    }
+    Ok(match Carried::deserialize(deserializer)? {
+        Carried::Many(seqs) => seqs,
+        Carried::One(seq) => seq.into_iter().collect(),
+    })
 }
 
 /// A record that cannot be read.
@@ -237,7 +251,7 @@ fn decode<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, Unreadable>
     let unreadable =
         |reason: String, is_newer| Unreadable { key: key.to_owned(), reason, is_newer };
     match value.split_first() {
-        Some((&(FIRST_ENCODING | ENCODING), json)) => {
+        Some((&(FIRST_ENCODING..=ENCODING), json)) => {
             serde_json::from_slice(json).map_err(|e| unreadable(e.to_string(), false))
         }
         Some((version, _)) => {

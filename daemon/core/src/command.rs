@@ -130,15 +130,8 @@ pub enum LedgerCommand {
 /// Orders to signers and submitter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PayoutCommand {
-    /// Ask the payout signers.
-    Authorize {
-        /// Which withdrawal.
-        seq: Seq,
-        /// All that is signed.
-        request: Request,
-        /// Pay or refuse.
-        verdict: Verdict,
-    },
+    /// Ask the payout signers for one root over all of these: payouts of one token, or refusals.
+    Authorize(Vec<Asked>),
     /// Build and sign a transaction with the submitter's key; nothing is sent yet.
     Build(TransactionPlan),
     /// Send these bytes, which are durable. A send error means: unknown.
@@ -150,6 +143,17 @@ pub enum PayoutCommand {
     },
     /// Pause payouts on chain with the pauser's key, until the contract says that they are.
     Pause,
+}
+
+/// A withdrawal for the signers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Which withdrawal.
+    pub seq: Seq,
+    /// All that is signed.
+    pub request: Request,
+    /// Pay or refuse.
+    pub verdict: Verdict,
 }
 
 /// A transaction to build.
@@ -166,17 +170,21 @@ pub struct TransactionPlan {
 /// What a transaction does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// Carries a withdrawal's authorisation to the vault.
-    Withdrawal {
-        /// Its number.
-        seq: Seq,
-        /// Its fields.
-        request: Box<Request>,
-        /// Signatures of the payout signers.
-        authorization: Authorization,
-    },
+    /// Carries the authorisations of withdrawals to the vault, all under one root; never none.
+    Withdrawals(Vec<Carried>),
     /// Nothing, to ourselves: uses up a nonce whose withdrawal has ended by another way.
     Nothing,
+}
+
+/// A withdrawal in a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// Its number.
+    pub seq: Seq,
+    /// Its fields.
+    pub request: Request,
+    /// What the payout signers signed.
+    pub authorization: Authorization,
 }
 
 /// EIP-1559 fees, wei for one unit of gas.

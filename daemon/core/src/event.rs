@@ -196,19 +196,19 @@ pub enum LedgerEvent {
 /// What signers and submitter answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PayoutEvent {
-    /// The quorum signed.
+    /// The quorum signed a root.
     Authorized {
-        /// Which withdrawal.
-        seq: Seq,
-        /// What was signed.
-        verdict: Verdict,
+        /// What stands under it.
+        items: Vec<Signed>,
         /// Ascending by signer.
         signatures: Vec<Bytes>,
     },
     /// The quorum did not sign.
     NotAuthorized {
-        /// Which withdrawal.
-        seq: Seq,
+        /// Which withdrawals.
+        seqs: Vec<Seq>,
+        /// Why: signers are away or refuse, or the vault has others now.
+        obstacle: Obstacle,
     },
     /// A transaction is built.
     Built {
@@ -218,6 +218,8 @@ pub enum PayoutEvent {
         raw: Bytes,
         /// Its hash.
         hash: B256,
+        /// Withdrawals that it does not carry after all.
+        dropped: Vec<(Seq, Obstacle)>,
     },
     /// A transaction could not be built.
     NotBuilt {
@@ -225,5 +227,18 @@ pub enum PayoutEvent {
         nonce: u64,
         /// Why.
         obstacle: Obstacle,
+        /// Withdrawals with a reason of their own.
+        dropped: Vec<(Seq, Obstacle)>,
     },
+}
+
+/// A withdrawal under a signed root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// Which withdrawal.
+    pub seq: Seq,
+    /// What was signed.
+    pub verdict: Verdict,
+    /// The way from its leaf to the root.
+    pub proof: Vec<B256>,
 }

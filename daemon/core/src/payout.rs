@@ -4,12 +4,15 @@
 //! signed before the ledger showed the pending, and no bytes leave before they are durable.
 
 use crate::{
+    asset::LedgerId,
     block::{Millis, Seq},
     book::Queue,
     bridge::{Bridge, WORK_PER_STEP, is_released},
     checkpoint::{Change, SentTransaction},
-    command::{Call, ChainCommand, Command, Notice, Output, PayoutCommand, TransactionPlan},
-    event::{Head, PayoutEvent},
+    command::{
+        Asked, Call, Carried, ChainCommand, Command, Notice, Output, PayoutCommand, TransactionPlan,
+    },
+    event::{Head, PayoutEvent, Signed},
     halt::{Entry, Evidence},
     obstacle::Obstacle,
     op::Op,
@@ -17,6 +20,11 @@ use crate::{
     submitter::{Care, Funds},
     withdrawal::{Authorization, Next, RefusalReason, Verdict, Withdrawal, Work},
 };
+use std::collections::BTreeMap;
+
+/// Most withdrawals under one root and in one transaction: the gas that the contract keeps for each has
+/// to fit a block many times over.
+pub(crate) const BATCH_MAX: usize = 16;
 
 impl Bridge {
     pub(crate) fn on_confirmed(
@@ -50,35 +58,60 @@ impl Bridge {
 
     pub(crate) fn on_payout(&mut self, event: PayoutEvent, now: Millis, out: &mut Output) {
         match event {
-            PayoutEvent::Authorized { seq, verdict, signatures } => {
-                if self.book.get(seq).is_some_and(|w| w.work == Work::Signing) {
-                    self.book.change(seq, |w| {
-                        w.authorization = Some(Authorization { verdict, signatures });
-                        w.work = Work::Idle;
-                    });
-                    out.changes.extend(self.book.take_changes());
+            PayoutEvent::Authorized { items, signatures } => {
+                for Signed { seq, verdict, proof } in items {
+                    if self.book.get(seq).is_some_and(|w| w.work == Work::Signing) {
+                        let signatures = signatures.clone();
+                        self.book.change(seq, |w| {
+                            w.authorization = Some(Authorization { verdict, signatures, proof });
+                            w.work = Work::Idle;
+                        });
+                    }
+                }
+                out.changes.extend(self.book.take_changes());
+            }
+            PayoutEvent::NotAuthorized { seqs, obstacle } => {
+                for seq in seqs {
+                    if self.book.get(seq).is_some_and(|w| w.work == Work::Signing) {
+                        self.hold(seq, obstacle, now, out);
+                    }
                 }
             }
-            PayoutEvent::NotAuthorized { seq } => {
-                if self.book.get(seq).is_some_and(|w| w.work == Work::Signing) {
-                    self.hold(seq, Obstacle::SignersAway, now, out);
-                }
-            }
-            PayoutEvent::Built { nonce, raw, hash } => {
-                let sent = self.submitter.as_mut().and_then(|s| s.built(nonce, raw, hash));
+            PayoutEvent::Built { nonce, raw, hash, dropped } => {
+                let was_sent = self.submitter.as_ref().is_some_and(|s| s.has_sent(nonce));
+                let sent =
+                    self.submitter.as_mut().and_then(|s| s.built(nonce, raw, hash, &dropped));
                 if let Some(sent) = sent {
+                    if !was_sent {
+                        self.on_dropped(dropped, now, out);
+                    }
                     self.send(sent, out);
                 }
             }
-            PayoutEvent::NotBuilt { nonce, obstacle } => {
-                if obstacle == Obstacle::SignersChanged {
-                    self.drop_authorization(nonce, out);
-                }
-                let seq = self.submitter.as_mut().and_then(|s| s.not_built(nonce, obstacle));
-                let submitted = |w: &Withdrawal| w.work == Work::Submitted;
-                if let Some(seq) = seq.filter(|s| self.book.get(*s).is_some_and(submitted)) {
-                    self.hold(seq, obstacle, now, out);
-                }
+            PayoutEvent::NotBuilt { nonce, obstacle, dropped } => {
+                let reason = |seq: Seq| {
+                    let own = dropped.iter().find(|(other, _)| *other == seq);
+                    own.map_or(obstacle, |(_, reason)| *reason)
+                };
+                let carried = self.submitter.as_ref().map(|s| s.carried_by(nonce));
+                let changed = |seq: &Seq| reason(*seq) == Obstacle::SignersChanged;
+                let changed = carried.into_iter().flatten().filter(changed).collect();
+                self.drop_authorizations(changed, out);
+                let free = self.submitter.as_mut().map(|s| s.not_built(nonce, obstacle));
+                let free = free.into_iter().flatten().map(|seq| (seq, reason(seq)));
+                self.on_dropped(free.collect(), now, out);
+            }
+        }
+    }
+
+    /// These are in no transaction after all.
+    fn on_dropped(&mut self, dropped: Vec<(Seq, Obstacle)>, now: Millis, out: &mut Output) {
+        for (seq, obstacle) in dropped {
+            if obstacle == Obstacle::SignersChanged {
+                self.drop_authorizations(vec![seq], out);
+            }
+            if self.book.get(seq).is_some_and(|w| w.work == Work::Submitted) {
+                self.hold(seq, obstacle, now, out);
             }
         }
     }
@@ -86,11 +119,11 @@ impl Bridge {
     /// Durable first, then sent.
     fn send(&mut self, sent: SentTransaction, out: &mut Output) {
         let (nonce, raw) = (sent.nonce, sent.raw.clone());
-        out.notices.push(match sent.seq {
-            Some(seq) => Notice::Submitted { seq, nonce },
-            None => Notice::NonceFilled { nonce },
-        });
-        if let Some(seq) = sent.seq {
+        if sent.seqs.is_empty() {
+            out.notices.push(Notice::NonceFilled { nonce });
+        }
+        for seq in sent.seqs.iter().copied() {
+            out.notices.push(Notice::Submitted { seq, nonce });
             self.book.set_obstacle(seq, None);
         }
         out.changes.push(Change::Transaction(sent));
@@ -98,11 +131,11 @@ impl Bridge {
     }
 
     /// Signatures that the vault does not know any more are not tried again.
-    fn drop_authorization(&mut self, nonce: u64, out: &mut Output) {
-        if let Some(seq) = self.submitter.as_ref().and_then(|s| s.carried_by(nonce)) {
+    fn drop_authorizations(&mut self, seqs: Vec<Seq>, out: &mut Output) {
+        for seq in seqs {
             self.book.change(seq, |w| w.authorization = None);
-            out.changes.extend(self.book.take_changes());
         }
+        out.changes.extend(self.book.take_changes());
     }
 
     /// Nothing can be sent for it now. The pauses grow, so that what never works costs little.
@@ -130,8 +163,8 @@ impl Bridge {
                     let order = PayoutCommand::Broadcast { nonce: sent.nonce, raw: sent.raw };
                     out.commands.push(Command::Payout(order));
                 }
-                Care::Replace { nonce, seq, fees } => {
-                    let call = call_of(seq.and_then(|seq| self.book.get(seq)));
+                Care::Replace { nonce, seqs, fees } => {
+                    let call = self.call_of(&seqs);
                     let plan = TransactionPlan { nonce, call, fees };
                     out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
                 }
@@ -139,21 +172,22 @@ impl Bridge {
                     let plan = TransactionPlan { nonce, call: Call::Nothing, fees };
                     out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
                 }
-                Care::Used { nonce, seq } => self.on_nonce_used(nonce, seq, now, out),
+                Care::Used { nonce, seqs } => self.on_nonce_used(nonce, &seqs, now, out),
             }
         }
     }
 
     /// The nonce is used at a final block whose events were all taken in: if the withdrawal has not
     /// ended by now, this transaction did nothing for it.
-    fn on_nonce_used(&mut self, nonce: u64, seq: Option<Seq>, now: Millis, out: &mut Output) {
+    fn on_nonce_used(&mut self, nonce: u64, seqs: &[Seq], now: Millis, out: &mut Output) {
         out.changes.push(Change::ForgetTransaction(nonce));
         out.withhold(nonce);
-        let Some(seq) = seq else { return };
         let nothing_came = |w: &Withdrawal| w.work == Work::Submitted && w.outcome.is_none();
-        if self.book.get(seq).is_some_and(nothing_came) {
-            self.back_off(seq, now);
-            out.notices.push(Notice::TransactionLost { seq, nonce });
+        for seq in seqs.iter().copied() {
+            if self.book.get(seq).is_some_and(nothing_came) {
+                self.back_off(seq, now);
+                out.notices.push(Notice::TransactionLost { seq, nonce });
+            }
         }
     }
 
@@ -191,14 +225,19 @@ impl Bridge {
     fn work_through(&mut self, queue: Queue, head: &Head, now: Millis, out: &mut Output) {
         // What may not be paid now must not take the turn of what may.
         let mut after = self.pay_after.remove(&queue);
-        for _ in 0..WORK_PER_STEP {
-            let Some(seq) = self.book.next_after(queue, after) else { return };
+        let mut asked = Vec::new();
+        for n in 0..=WORK_PER_STEP {
+            let Some(seq) = self.book.next_after(queue, after) else { break };
+            if n == WORK_PER_STEP {
+                self.pay_after.extend(after.map(|seq| (queue, seq)));
+                break;
+            }
             after = Some(seq);
-            if !self.pay_one(seq, queue, head, now, out) {
-                return;
+            if !self.pay_one(seq, queue, head, now, &mut asked, out) {
+                break;
             }
         }
-        self.pay_after.extend(after.map(|seq| (queue, seq)));
+        out.commands.extend(batches(asked).map(PayoutCommand::Authorize).map(Command::Payout));
     }
 
     /// False once the submitter has no room.
@@ -208,6 +247,7 @@ impl Bridge {
         queue: Queue,
         head: &Head,
         now: Millis,
+        asked: &mut Vec<Asked>,
         out: &mut Output,
     ) -> bool {
         let Some(withdrawal) = self.book.get(seq) else { return true };
@@ -224,22 +264,65 @@ impl Bridge {
             // It comes again when a signer has answered.
             Next::Authorize(verdict) if self.book.room_to_sign(verdict) == 0 => {}
             Next::Authorize(verdict) => {
-                let request = withdrawal.request;
-                let order = PayoutCommand::Authorize { seq, request, verdict };
-                out.commands.push(Command::Payout(order));
+                asked.push(Asked { seq, request: withdrawal.request, verdict });
                 self.book.set_work(seq, Work::Signing);
             }
             Next::Submit => {
-                let call = call_of(Some(withdrawal));
-                let slot = self.submitter.as_mut().and_then(|s| s.open(seq, queue, head, now));
+                let seqs = self.under_one_root(withdrawal, queue, head, now);
+                let call = self.call_of(&seqs);
+                let carried = seqs.clone();
+                let slot = self.submitter.as_mut().and_then(|s| s.open(carried, queue, head, now));
                 let Some((nonce, fees)) = slot else { return false };
                 let plan = TransactionPlan { nonce, call, fees };
                 out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
-                self.book.set_work(seq, Work::Submitted);
+                seqs.into_iter().for_each(|seq| self.book.set_work(seq, Work::Submitted));
             }
             Next::Wait | Next::Resolve(_) | Next::Forget | Next::Contradiction(_) => {}
         }
         true
+    }
+
+    /// This one and others after it that can go in the same transaction.
+    fn under_one_root(
+        &self,
+        first: &Withdrawal,
+        queue: Queue,
+        head: &Head,
+        now: Millis,
+    ) -> Vec<Seq> {
+        let mut seqs = vec![first.seq];
+        let Some(root) = &first.authorization else { return seqs };
+        let fits = |w: &Withdrawal| {
+            w.authorization.as_ref().is_some_and(|a| a.shares_root(root))
+                && w.next(now) == Next::Submit
+                && w.request.deadline >= head.final_head.timestamp
+                && self.may_sign(w.request.ledger)
+        };
+        let mut after = first.seq;
+        for _ in 0..BATCH_MAX.saturating_mul(2) {
+            let Some(seq) = self.book.next_after(queue, Some(after)) else { break };
+            after = seq;
+            seqs.extend(self.book.get(seq).filter(|w| fits(w)).map(|w| w.seq));
+            if seqs.len() == BATCH_MAX {
+                break;
+            }
+        }
+        seqs
+    }
+
+    /// What a transaction for these does; nothing where none of them is open and signed any more.
+    fn call_of(&self, seqs: &[Seq]) -> Call {
+        let carried = |seq: &Seq| {
+            let withdrawal = self.book.get(*seq)?;
+            let authorization = withdrawal.authorization.clone()?;
+            Some(Carried { seq: *seq, request: withdrawal.request, authorization })
+        };
+        let mut items: Vec<Carried> = seqs.iter().filter_map(carried).collect();
+        // Signed anew meanwhile, some may stand under another root.
+        if let Some(root) = items.first().map(|first| first.authorization.clone()) {
+            items.retain(|item| item.authorization.shares_root(&root));
+        }
+        if items.is_empty() { Call::Nothing } else { Call::Withdrawals(items) }
     }
 
     /// Past its deadline by a final block, the contract can't pay any more: its state at that very
@@ -255,12 +338,18 @@ impl Bridge {
     }
 }
 
-fn call_of(withdrawal: Option<&Withdrawal>) -> Call {
-    let Some((w, authorization)) = withdrawal.and_then(|w| Some((w, w.authorization.clone()?)))
-    else {
-        return Call::Nothing;
-    };
-    Call::Withdrawal { seq: w.seq, request: Box::new(w.request), authorization }
+/// Payouts of one token under one root each, and all refusals under another; none too large.
+fn batches(asked: Vec<Asked>) -> impl Iterator<Item = Vec<Asked>> {
+    let mut groups: BTreeMap<Option<LedgerId>, Vec<Vec<Asked>>> = BTreeMap::new();
+    for item in asked {
+        let token = (item.verdict == Verdict::Pay).then_some(item.request.ledger);
+        let chunks = groups.entry(token).or_default();
+        match chunks.last_mut().filter(|chunk| chunk.len() < BATCH_MAX) {
+            Some(chunk) => chunk.push(item),
+            None => chunks.push(vec![item]),
+        }
+    }
+    groups.into_values().flatten()
 }
 
 impl Output {

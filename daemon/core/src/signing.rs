@@ -4,7 +4,7 @@
 use crate::{
     asset::Listing,
     block::{BlockRef, Seq, UnixSeconds},
-    eip712::{Domain, payout_leaf, refusal_leaf},
+    eip712::{Domain, merkle_parent, payout_leaf, refusal_leaf},
     event::ContractState,
     id::Instance,
     invariant::Holdings,
@@ -187,13 +187,67 @@ fn is_short(withdrawal: &Withdrawal, chain: &ChainSide, ledger: &LedgerSide) -> 
     !chain.holdings.is_backed() || explained.is_none_or(|units| units > chain.holdings.accounted.0)
 }
 
-/// What a signer signs for one withdrawal: its leaf is the root.
-#[must_use]
-pub fn digest(domain: &Domain, ask: Ask) -> B256 {
-    match ask.verdict {
-        Verdict::Pay => domain.payout_digest(payout_leaf(Origin::Request, ask.id)),
-        Verdict::Refuse(reason) => domain.refusal_digest(refusal_leaf(ask.id, reason.number())),
+/// What a signer signs for several withdrawals at once: a Merkle root over their leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    /// The root.
+    pub root: B256,
+    /// By withdrawal, in the order of the question: the nodes beside the way from its leaf to the
+    /// root.
+    pub proofs: Vec<Vec<B256>>,
+}
+
+impl Tree {
+    /// Over these withdrawals; `None` for none, or for payouts and refusals together, which are signed
+    /// apart.
+    #[must_use]
+    pub fn over(asks: &[Ask]) -> Option<Self> {
+        let pays = asks.first()?.verdict == Verdict::Pay;
+        if asks.iter().any(|ask| (ask.verdict == Verdict::Pay) != pays) {
+            return None;
+        }
+        let mut proofs = vec![Vec::new(); asks.len()];
+        // Each node with the leaves below it.
+        let mut level: Vec<(B256, Vec<usize>)> =
+            asks.iter().enumerate().map(|(n, ask)| (leaf(*ask), vec![n])).collect();
+        while level.len() > 1 {
+            let mut above = Vec::new();
+            for pair in level.chunks(2) {
+                let [(left, of_left), (right, of_right)] = pair else {
+                    above.extend_from_slice(pair);
+                    continue;
+                };
+                for (leaves, sibling) in [(of_left, right), (of_right, left)] {
+                    leaves.iter().for_each(|n| proofs[*n].push(*sibling));
+                }
+                above.push((merkle_parent(*left, *right), [&of_left[..], &of_right[..]].concat()));
+            }
+            level = above;
+        }
+        Some(Self { root: level.first()?.0, proofs })
     }
+
+    /// What the signers sign, where the first withdrawal says whether these are payouts.
+    #[must_use]
+    pub fn digest(&self, domain: &Domain, verdict: Verdict) -> B256 {
+        match verdict {
+            Verdict::Pay => domain.payout_digest(self.root),
+            Verdict::Refuse(_) => domain.refusal_digest(self.root),
+        }
+    }
+}
+
+fn leaf(ask: Ask) -> B256 {
+    match ask.verdict {
+        Verdict::Pay => payout_leaf(Origin::Request, ask.id),
+        Verdict::Refuse(reason) => refusal_leaf(ask.id, reason.number()),
+    }
+}
+
+/// The root that a leaf and the nodes beside its way lead to.
+#[must_use]
+pub fn root_of(ask: Ask, proof: &[B256]) -> B256 {
+    proof.iter().fold(leaf(ask), |node, sibling| merkle_parent(node, *sibling))
 }
 
 #[cfg(test)]
@@ -334,6 +388,29 @@ mod tests {
             pending(&mut case, spoil);
             assert_eq!(case.judged(), Err(Refusal::OtherPending), "pending {n}");
         }
+    }
+
+    #[test]
+    fn every_proof_leads_to_the_root_and_payouts_are_signed_apart_from_refusals() {
+        for count in 1..=17_u8 {
+            let asks: Vec<Ask> = (1..=count)
+                .map(|n| Ask { id: B256::repeat_byte(n), verdict: Verdict::Pay })
+                .collect();
+            let tree = Tree::over(&asks).unwrap();
+            assert_eq!(tree.proofs.len(), asks.len());
+            for (ask, proof) in asks.iter().zip(&tree.proofs) {
+                assert_eq!(root_of(*ask, proof), tree.root, "{count}");
+                let stranger = Ask { id: B256::repeat_byte(99), ..*ask };
+                assert_ne!(root_of(stranger, proof), tree.root, "{count}");
+            }
+        }
+        let [pay, refuse] = [Verdict::Pay, Verdict::Refuse(RefusalReason::AccountFrozen)]
+            .map(|verdict| Ask { id: B256::repeat_byte(1), verdict });
+        assert_eq!(Tree::over(&[pay, refuse]), None);
+        assert_eq!(Tree::over(&[]), None);
+        let domain = Domain::new(1, Address::ZERO);
+        let digest = |ask: Ask| Tree::over(&[ask]).unwrap().digest(&domain, ask.verdict);
+        assert_ne!(digest(pay), digest(refuse));
     }
 
     #[test]

@@ -38,8 +38,8 @@ const GAP_SCAN: usize = 4096;
 
 #[derive(Debug)]
 struct Slot {
-    /// The withdrawal it carries; `None` where it only fills a gap.
-    seq: Option<Seq>,
+    /// The withdrawals it carries; none where it only fills a gap.
+    seqs: Vec<Seq>,
     /// Absent while the adapter builds the first transaction.
     sent: Option<SentTransaction>,
     /// When the bytes were last sent by this process.
@@ -59,11 +59,11 @@ pub(crate) enum Care {
     Rebroadcast(SentTransaction),
     /// Build the same call with these higher fees, under the same nonce; or none, if the same call
     /// would only burn gas.
-    Replace { nonce: u64, seq: Option<Seq>, fees: Fees },
+    Replace { nonce: u64, seqs: Vec<Seq>, fees: Fees },
     /// Use up a nonce that nobody uses, or those above it would wait for ever.
     Fill { nonce: u64, fees: Fees },
     /// The nonce is used, finally.
-    Used { nonce: u64, seq: Option<Seq> },
+    Used { nonce: u64, seqs: Vec<Seq> },
 }
 
 #[derive(Debug)]
@@ -89,7 +89,8 @@ impl Submitter {
     pub(crate) fn new(config: SubmitterConfig, sent: Vec<SentTransaction>) -> Self {
         let slot = |t: SentTransaction| {
             let (sent_at, priced_at, building, hopeless) = (None, None, None, false);
-            (t.nonce, Slot { seq: t.seq, sent: Some(t), sent_at, priced_at, building, hopeless })
+            let (nonce, seqs) = (t.nonce, t.seqs.clone());
+            (nonce, Slot { seqs, sent: Some(t), sent_at, priced_at, building, hopeless })
         };
         let (ours, foreign): (Vec<_>, Vec<_>) =
             sent.into_iter().partition(|t| t.sender == config.address);
@@ -131,12 +132,17 @@ impl Submitter {
 
     /// Withdrawals that have a slot.
     pub(crate) fn occupied(&self) -> impl Iterator<Item = Seq> + '_ {
-        self.slots.values().filter_map(|s| s.seq)
+        self.slots.values().flat_map(|s| s.seqs.iter().copied())
     }
 
-    /// The withdrawal that a nonce carries.
-    pub(crate) fn carried_by(&self, nonce: u64) -> Option<Seq> {
-        self.slots.get(&nonce)?.seq
+    /// The withdrawals that a nonce carries.
+    pub(crate) fn carried_by(&self, nonce: u64) -> Vec<Seq> {
+        self.slots.get(&nonce).map(|slot| slot.seqs.clone()).unwrap_or_default()
+    }
+
+    /// True if a transaction with this nonce was sent before.
+    pub(crate) fn has_sent(&self, nonce: u64) -> bool {
+        self.slots.get(&nonce).is_some_and(|slot| slot.sent.is_some())
     }
 
     /// Transactions that are waiting for a block.
@@ -144,11 +150,11 @@ impl Submitter {
         self.slots.len()
     }
 
-    /// Takes the next nonce for a withdrawal; `None` while all slots are taken. A quarter of the
+    /// Takes the next nonce for withdrawals; `None` while all slots are taken. A quarter of the
     /// slots is for payouts only.
     pub(crate) fn open(
         &mut self,
-        seq: Seq,
+        seqs: Vec<Seq>,
         queue: Queue,
         head: &Head,
         now: Millis,
@@ -164,14 +170,14 @@ impl Submitter {
         }
         let nonce = self.next_nonce(account);
         let fees = self.fees(head);
-        self.take(nonce, Some(seq), fees, now);
+        self.take(nonce, seqs, fees, now);
         Some((nonce, fees))
     }
 
-    fn take(&mut self, nonce: u64, seq: Option<Seq>, fees: Fees, now: Millis) {
+    fn take(&mut self, nonce: u64, seqs: Vec<Seq>, fees: Fees, now: Millis) {
         let (sent_at, priced_at) = (Some(now), Some(now));
         let building = Some(fees);
-        let slot = Slot { seq, sent: None, sent_at, priced_at, building, hopeless: false };
+        let slot = Slot { seqs, sent: None, sent_at, priced_at, building, hopeless: false };
         self.slots.insert(nonce, slot);
     }
 
@@ -191,25 +197,35 @@ impl Submitter {
         Fees { max_fee: max_fee.min(self.config.fee_cap), priority_fee }
     }
 
-    /// The adapter built a transaction: what must be durable before it is sent.
-    pub(crate) fn built(&mut self, nonce: u64, raw: Bytes, hash: B256) -> Option<SentTransaction> {
+    /// The adapter built a transaction, without those that were dropped: what must be durable before it
+    /// is sent. What an earlier transaction of the nonce carried stays noted: that one may be mined.
+    pub(crate) fn built(
+        &mut self,
+        nonce: u64,
+        raw: Bytes,
+        hash: B256,
+        dropped: &[(Seq, Obstacle)],
+    ) -> Option<SentTransaction> {
         let slot = self.slots.get_mut(&nonce)?;
         let fees = slot.building.take()?;
         let sender = self.config.address;
-        let sent = SentTransaction { nonce, seq: slot.seq, raw, hash, fees, sender };
+        if slot.sent.is_none() {
+            slot.seqs.retain(|seq| dropped.iter().all(|(other, _)| other != seq));
+        }
+        let sent = SentTransaction { nonce, seqs: slot.seqs.clone(), raw, hash, fees, sender };
         slot.sent = Some(sent.clone());
         Some(sent)
     }
 
     /// The adapter could not build it. A slot that never sent anything is free again.
-    pub(crate) fn not_built(&mut self, nonce: u64, obstacle: Obstacle) -> Option<Seq> {
-        let slot = self.slots.get_mut(&nonce)?;
+    pub(crate) fn not_built(&mut self, nonce: u64, obstacle: Obstacle) -> Vec<Seq> {
+        let Some(slot) = self.slots.get_mut(&nonce) else { return Vec::new() };
         slot.building = None;
         if slot.sent.is_some() {
             slot.hopeless |= obstacle.is_revert();
-            return None;
+            return Vec::new();
         }
-        self.slots.remove(&nonce)?.seq
+        self.slots.remove(&nonce).map(|slot| slot.seqs).unwrap_or_default()
     }
 
     /// What the slots need now, by the newest poll.
@@ -248,7 +264,7 @@ impl Submitter {
         let fees = self.fees(head);
         gaps.into_iter()
             .map(|nonce| {
-                self.take(nonce, None, fees, now);
+                self.take(nonce, Vec::new(), fees, now);
                 Care::Fill { nonce, fees }
             })
             .collect()
@@ -264,9 +280,9 @@ impl Slot {
         now: Millis,
     ) -> Option<Care> {
         let sent = self.sent.as_ref()?;
-        let (nonce, seq) = (sent.nonce, self.seq);
+        let nonce = sent.nonce;
         if nonce < account.final_nonce {
-            return Some(Care::Used { nonce, seq });
+            return Some(Care::Used { nonce, seqs: self.seqs.clone() });
         }
         if nonce < account.latest_nonce || self.building.is_some() {
             return None;
@@ -276,8 +292,8 @@ impl Slot {
             if let Some(fees) = raised(sent.fees, base_fee, config.fee_cap) {
                 self.building = Some(fees);
                 self.sent_at = Some(now);
-                let seq = seq.filter(|_| !self.hopeless);
-                return Some(Care::Replace { nonce, seq, fees });
+                let seqs = if self.hopeless { Vec::new() } else { self.seqs.clone() };
+                return Some(Care::Replace { nonce, seqs, fees });
             }
         }
         let due = self.sent_at.is_none_or(|at| is_past(at, config.rebroadcast_ms, now));

@@ -6,7 +6,7 @@ use crate::{
     obstacle::Obstacle,
     vault_event::{Outcome, Request},
 };
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes};
 use serde::{Deserialize, Serialize};
 
 /// A withdrawal that has not ended everywhere yet.
@@ -115,13 +115,24 @@ pub enum Verdict {
     Refuse(RefusalReason),
 }
 
-/// Signatures under a one-leaf root.
+/// Signatures over a Merkle root, and the way from the withdrawal's leaf to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authorization {
     /// What was signed.
     pub verdict: Verdict,
-    /// Signatures, ascending by signer address.
+    /// Signatures of the root, ascending by signer address.
     pub signatures: Vec<Bytes>,
+    /// Nodes beside the way; none where the leaf is the root.
+    #[serde(default)]
+    pub proof: Vec<B256>,
+}
+
+impl Authorization {
+    /// True if both stand under one root: the same signers signed it.
+    #[must_use]
+    pub fn shares_root(&self, other: &Self) -> bool {
+        self.signatures == other.signatures
+    }
 }
 
 /// What is under way for a withdrawal.

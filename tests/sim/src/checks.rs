@@ -13,11 +13,13 @@ use bridge_core::{
     checkpoint::{Change, Checkpoint},
     command::{Call, LedgerCommand, TransactionPlan},
     id::{AccountId, Kind, TransferId},
+    obstacle::Obstacle,
     posting::WithdrawalIds,
     transfer::TransferResult,
     vault_event::Request,
     withdrawal::Verdict,
 };
+use std::collections::BTreeSet;
 
 /// What a transfer id says (`docs/encoding.md`, section 4).
 #[derive(Clone, Copy, Debug)]
@@ -106,21 +108,40 @@ impl World<'_> {
 
     /// A nonce carries one withdrawal until it is given up or known to be used.
     pub(crate) fn check_plan(&mut self, d: usize, plan: &TransactionPlan) {
-        let again = |s: &alloy_primitives::Bytes| self.daemons[d].refused.contains(s);
+        let again = |signature: &_| self.daemons[d].refused.contains(signature);
         if crate::step::signatures_of(plan).iter().any(again) {
             let detail = format!("daemon {d}, nonce {}", plan.nonce);
             self.violate("submitter: signatures that the vault refused are not used again", detail);
         }
-        let Call::Withdrawal { seq, .. } = plan.call else { return };
-        let other = self.daemons[d].planned.iter().find(|(n, s)| **s == seq && **n != plan.nonce);
-        if let Some((other, _)) = other {
+        let Call::Withdrawals(items) = &plan.call else { return };
+        let seqs: BTreeSet<Seq> = items.iter().map(|item| item.seq).collect();
+        let planned = self.daemons[d].planned.iter();
+        let other = planned.filter(|(n, _)| **n != plan.nonce).find_map(|(other, carried)| {
+            carried.intersection(&seqs).next().map(|seq| (*other, *seq))
+        });
+        if let Some((other, seq)) = other {
             let detail = format!("daemon {d}: withdrawal {seq} with {other} and {}", plan.nonce);
             self.violate("submitter: a replacement keeps its nonce", detail);
         }
-        let known = *self.daemons[d].planned.entry(plan.nonce).or_insert(seq);
-        if known != seq {
-            let detail = format!("daemon {d}, nonce {}: {known} and {seq}", plan.nonce);
-            self.violate("submitter: a nonce carries one withdrawal", detail);
+        let known = self.daemons[d].planned.entry(plan.nonce).or_insert_with(|| seqs.clone());
+        if !seqs.is_subset(known) {
+            let detail = format!("daemon {d}, nonce {}: {known:?} and {seqs:?}", plan.nonce);
+            self.violate("submitter: a nonce carries the same withdrawals", detail);
+        }
+    }
+
+    /// What a transaction does not carry after all may go into another; unless an earlier one with
+    /// this nonce carries it.
+    pub(crate) fn on_dropped(&mut self, d: usize, nonce: u64, dropped: &[(Seq, Obstacle)]) {
+        let sent = || {
+            let stored = self.daemons[d].disk.borrow().clone().load();
+            stored.is_ok_and(|p| p.transactions.iter().any(|t| t.nonce == nonce))
+        };
+        if dropped.is_empty() || sent() {
+            return;
+        }
+        if let Some(carried) = self.daemons[d].planned.get_mut(&nonce) {
+            carried.retain(|seq| dropped.iter().all(|(other, _)| other != seq));
         }
     }
 

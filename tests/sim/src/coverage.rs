@@ -28,6 +28,8 @@ named! {
         SignedPayout = "payout signed",
         /// Signers signed a refusal.
         SignedRefusal = "refusal signed",
+        /// Several under one root.
+        SignedBatch = "several signed",
         /// A trial at the newest block said no: nothing was sent.
         Held = "held back",
         /// A transaction went out.

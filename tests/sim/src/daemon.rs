@@ -31,12 +31,12 @@ pub struct Daemon {
     pub copies: Vec<Records>,
     /// By withdrawal, what this process last learned from a lookup: pending there, resolve there.
     pub looked_up: BTreeMap<Seq, (bool, bool)>,
-    /// By nonce, the withdrawal that this process had a transaction built for.
-    pub planned: BTreeMap<u64, Seq>,
+    /// By nonce, the withdrawals that this process had a transaction built for.
+    pub planned: BTreeMap<u64, BTreeSet<Seq>>,
     /// By nonce, signatures that the vault refused in a trial whose answer is on its way.
-    pub tried: BTreeMap<u64, Vec<Bytes>>,
+    pub tried: BTreeMap<u64, Vec<(Seq, Bytes)>>,
     /// Signatures that the vault refused in a trial, of which this process has heard.
-    pub refused: BTreeSet<Bytes>,
+    pub refused: BTreeSet<(Seq, Bytes)>,
     /// False heads since the last true one.
     pub lies: u32,
     /// The first event that it had not read when history contradicted itself.

@@ -6,14 +6,15 @@ use bridge_core::{
     account::VAULT,
     amount::TokenAmount,
     block::{Seq, UnixSeconds},
-    command::Call,
-    event::PayoutEvent,
+    command::{Asked, Call, Carried},
+    event::{PayoutEvent, Signed},
     id::{AccountId, TransferId},
     invariant::Holdings,
+    obstacle::Obstacle,
     posting::WithdrawalIds,
-    signing::{self, Ask, ChainSide, LedgerSide},
+    signing::{self, Ask, ChainSide, LedgerSide, Tree},
     vault_event::Request,
-    withdrawal::Verdict,
+    withdrawal::{Authorization, Verdict},
 };
 use std::collections::BTreeMap;
 
@@ -35,41 +36,78 @@ impl Signers {
         &self.quorum
     }
 
-    /// One signer's answer: one verdict for one id, ever.
-    fn ask(&mut self, signer: u8, set: u8, id: B256, pays: bool) -> Option<Bytes> {
-        let known = *self.each[usize::from(signer)].entry(id).or_insert(pays);
-        (known == pays).then(|| signature(signer, set, id, pays))
+    /// True if this signer never signed the opposite.
+    fn may_sign(&self, signer: u8, ask: Ask) -> bool {
+        let pays = ask.verdict == Verdict::Pay;
+        self.each[usize::from(signer)].get(&ask.id).is_none_or(|known| *known == pays)
     }
 }
 
-fn signature(signer: u8, set: u8, id: B256, pays: bool) -> Bytes {
+fn signature(signer: u8, set: u8, root: B256, pays: bool) -> Bytes {
     let mut bytes = vec![signer, u8::from(pays), set];
-    bytes.extend_from_slice(id.as_slice());
+    bytes.extend_from_slice(root.as_slice());
     bytes.into()
 }
 
+const fn ask_of(item: &Asked) -> Ask {
+    Ask { id: item.request.id, verdict: item.verdict }
+}
+
 impl World<'_> {
-    /// Asks every signer that is there; a quorum of them is enough.
-    pub(crate) fn sign(&mut self, seq: Seq, request: &Request, verdict: Verdict) -> PayoutEvent {
-        let pays = verdict == Verdict::Pay;
-        let set = self.chain.head().state.signers;
+    /// Asks every signer that is there for one root over all of them, or for each where that does
+    /// not find a quorum.
+    pub(crate) fn sign(&mut self, items: &[Asked]) -> Vec<PayoutEvent> {
         let trouble = self.roll(Fault::SignerAway, 350);
-        let mut signatures = Vec::new();
-        for signer in 0..SIGNERS {
-            let away = trouble && self.chances.signer.per_mille(600);
-            if !away && self.agrees(seq, request, verdict) {
-                signatures.extend(self.signers.ask(signer, set, request.id, pays));
+        let there: Vec<u8> =
+            (0..SIGNERS).filter(|_| !(trouble && self.chances.signer.per_mille(600))).collect();
+        match self.sign_root(items, &there) {
+            Some(event) => vec![event],
+            None => items
+                .chunks(1)
+                .map(|item| {
+                    let alone = self.sign_root(item, &there);
+                    alone.unwrap_or_else(|| {
+                        let (seqs, obstacle) = (vec![item[0].seq], Obstacle::SignersAway);
+                        PayoutEvent::NotAuthorized { seqs, obstacle }
+                    })
+                })
+                .collect(),
+        }
+    }
+
+    fn sign_root(&mut self, items: &[Asked], there: &[u8]) -> Option<PayoutEvent> {
+        let asks: Vec<Ask> = items.iter().map(ask_of).collect();
+        let tree = Tree::over(&asks)?;
+        let pays = asks[0].verdict == Verdict::Pay;
+        if !items.iter().all(|item| self.agrees(item.seq, &item.request, item.verdict)) {
+            return None;
+        }
+        let willing = |signer: &&u8| asks.iter().all(|ask| self.signers.may_sign(**signer, *ask));
+        let willing: Vec<u8> = there.iter().filter(willing).copied().collect();
+        if willing.len() < THRESHOLD {
+            return None;
+        }
+        for ask in &asks {
+            for signer in &willing {
+                self.signers.each[usize::from(*signer)].insert(ask.id, pays);
             }
+            if self.signers.quorum.insert(ask.id, pays) == Some(!pays) {
+                let detail = format!("withdrawal {}: a payout and a refusal", ask.id);
+                self.violate("signing: one verdict for one withdrawal", detail);
+            }
+            self.moved(if pays { Transition::SignedPayout } else { Transition::SignedRefusal });
         }
-        if signatures.len() < THRESHOLD {
-            return PayoutEvent::NotAuthorized { seq };
+        if asks.len() > 1 {
+            self.moved(Transition::SignedBatch);
         }
-        if self.signers.quorum.insert(request.id, pays) == Some(!pays) {
-            let detail = format!("withdrawal {seq}: a payout and a refusal");
-            self.violate("signing: one verdict for one withdrawal", detail);
-        }
-        self.moved(if pays { Transition::SignedPayout } else { Transition::SignedRefusal });
-        PayoutEvent::Authorized { seq, verdict, signatures }
+        let set = self.chain.head().state.signers;
+        let signed = |signer: &u8| signature(*signer, set, tree.root, pays);
+        let signatures = willing.iter().map(signed).collect();
+        let items = items.iter().zip(tree.proofs).map(|(item, proof)| {
+            let Asked { seq, verdict, .. } = *item;
+            Signed { seq, verdict, proof }
+        });
+        Some(PayoutEvent::Authorized { items: items.collect(), signatures })
     }
 
     /// What a signer finds by itself, judged as `sovrd sign` judges it.
@@ -107,23 +145,29 @@ impl World<'_> {
         signing::check(&self.chain.rules.domain, self.instance, ask, &chain, &ledger).is_ok()
     }
 
-    /// What a transaction does for the contract: it checks the signatures.
-    pub(crate) fn call_of(&self, call: &Call) -> vault::Call {
-        let Call::Withdrawal { request, authorization, .. } = call else {
-            return vault::Call::Nothing;
-        };
-        let id = request.id;
-        let pays = authorization.verdict == Verdict::Pay;
-        let signatures = &authorization.signatures;
-        let ascending = signatures.windows(2).all(|pair| pair[0].first() < pair[1].first());
-        let signers = signatures.first().and_then(|s| s.get(2)).copied().unwrap_or_default();
-        let signed =
-            |s: &Bytes| (0..SIGNERS).any(|signer| *s == signature(signer, signers, id, pays));
-        let good = signatures.len() >= THRESHOLD && ascending && signatures.iter().all(signed);
-        match (good, pays) {
-            (true, true) => vault::Call::Payout { id, signers },
-            (true, false) => vault::Call::Refuse { id, signers },
-            (false, _) => vault::Call::Nothing,
+    /// What a transaction does for the contract, which checks signatures and proofs.
+    pub(crate) fn calls_of(&self, call: &Call) -> Vec<(Option<Seq>, vault::Call)> {
+        match call {
+            Call::Nothing => vec![(None, vault::Call::Nothing)],
+            Call::Withdrawals(items) => {
+                items.iter().map(|item| (Some(item.seq), call_of(item))).collect()
+            }
         }
+    }
+}
+
+fn call_of(item: &Carried) -> vault::Call {
+    let Authorization { verdict, signatures, proof } = &item.authorization;
+    let (id, pays) = (item.request.id, *verdict == Verdict::Pay);
+    let root = signing::root_of(Ask { id, verdict: *verdict }, proof);
+    let ascending = signatures.windows(2).all(|pair| pair[0].first() < pair[1].first());
+    let signers = signatures.first().and_then(|s| s.get(2)).copied().unwrap_or_default();
+    let signed =
+        |s: &Bytes| (0..SIGNERS).any(|signer| *s == signature(signer, signers, root, pays));
+    let good = signatures.len() >= THRESHOLD && ascending && signatures.iter().all(signed);
+    match (good, pays) {
+        (true, true) => vault::Call::Payout { id, signers },
+        (true, false) => vault::Call::Refuse { id, signers },
+        (false, _) => vault::Call::Nothing,
     }
 }

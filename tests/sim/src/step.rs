@@ -10,7 +10,8 @@ use crate::{
 };
 use alloy_primitives::{Bytes, hex};
 use bridge_core::{
-    command::{Call, Command, Notice, PayoutCommand, RequestId, TransactionPlan},
+    block::Seq,
+    command::{Asked, Call, Carried, Command, Notice, PayoutCommand, RequestId, TransactionPlan},
     event::{ContractState, Event, LedgerEvent, PayoutEvent},
     obstacle::Obstacle,
     reserves::Equation,
@@ -134,10 +135,13 @@ impl World<'_> {
                 self.flights.push(flight);
                 self.send_to_ledger(self.flights.len() - 1);
             }
-            Command::Payout(PayoutCommand::Authorize { seq, request, verdict }) => {
-                self.check_signing(d, seq, &request, verdict);
-                let event = self.sign(seq, &request, verdict);
-                self.answer(d, 5, Event::Payout(event));
+            Command::Payout(PayoutCommand::Authorize(items)) => {
+                for Asked { seq, request, verdict } in &items {
+                    self.check_signing(d, *seq, request, *verdict);
+                }
+                for event in self.sign(&items) {
+                    self.answer(d, 5, Event::Payout(event));
+                }
             }
             Command::Payout(PayoutCommand::Build(plan)) => {
                 self.check_plan(d, &plan);
@@ -174,21 +178,29 @@ impl World<'_> {
     fn build(&mut self, d: usize, plan: TransactionPlan) -> PayoutEvent {
         let nonce = plan.nonce;
         if self.roll(Fault::SignerAway, 100) {
-            return PayoutEvent::NotBuilt { nonce, obstacle: Obstacle::NodeAway };
+            let (obstacle, dropped) = (Obstacle::NodeAway, Vec::new());
+            return PayoutEvent::NotBuilt { nonce, obstacle, dropped };
         }
-        let call = self.call_of(&plan.call);
         let head = self.chain.head();
-        let trial = head.state.obstacle(&self.chain.rules, &call, head.header.timestamp.0);
-        if let Some(obstacle) = trial {
-            if obstacle == Obstacle::SignersChanged {
-                self.daemons[d].tried.insert(nonce, signatures_of(&plan));
+        let (mut calls, mut dropped) = (Vec::new(), Vec::new());
+        for (seq, call) in self.calls_of(&plan.call) {
+            let trial = head.state.obstacle(&self.chain.rules, &call, head.header.timestamp.0);
+            match (seq, trial) {
+                (Some(seq), Some(obstacle)) => dropped.push((seq, obstacle)),
+                (Some(_) | None, _) => calls.push(call),
             }
-            return PayoutEvent::NotBuilt { nonce, obstacle };
         }
-        let tx = self.chain.make(Some((nonce, plan.fees.max_fee)), call);
+        if dropped.iter().any(|(_, obstacle)| *obstacle == Obstacle::SignersChanged) {
+            self.daemons[d].tried.insert(nonce, signatures_of(&plan));
+        }
+        if let Some((_, obstacle)) = dropped.first().filter(|_| calls.is_empty()).copied() {
+            return PayoutEvent::NotBuilt { nonce, obstacle, dropped };
+        }
+        let tx = self.chain.make(Some((nonce, plan.fees.max_fee)), calls);
         let mut raw = nonce.to_be_bytes().to_vec();
         raw.extend_from_slice(&(tx as u64).to_be_bytes());
-        PayoutEvent::Built { nonce, raw: Bytes::from(raw), hash: self.chain.txs[tx].hash }
+        let (raw, hash) = (Bytes::from(raw), self.chain.txs[tx].hash);
+        PayoutEvent::Built { nonce, raw, hash, dropped }
     }
 
     fn broadcast(&mut self, d: usize, nonce: u64, raw: &Bytes) {
@@ -225,10 +237,15 @@ impl World<'_> {
                 self.shown_unpaid.insert(*seq);
             }
             // Given anew, they may be the same: the vault's signers may be the old ones again.
-            Event::Payout(PayoutEvent::Authorized { signatures, .. }) => {
-                self.daemons[d].refused.retain(|s| !signatures.contains(s));
+            Event::Payout(PayoutEvent::Authorized { items, signatures }) => {
+                let given = |seq: Seq| items.iter().any(|item| item.seq == seq);
+                let refused = &mut self.daemons[d].refused;
+                refused.retain(|(seq, s)| !(given(*seq) && signatures.contains(s)));
             }
-            Event::Payout(PayoutEvent::NotBuilt { nonce, obstacle }) => {
+            Event::Payout(PayoutEvent::Built { nonce, dropped, .. }) => {
+                self.on_dropped(d, *nonce, dropped);
+            }
+            Event::Payout(PayoutEvent::NotBuilt { nonce, obstacle, .. }) => {
                 let daemon = &mut self.daemons[d];
                 let tried = daemon.tried.remove(nonce).unwrap_or_default();
                 // An answer about a nonce that is over by now tells a daemon nothing.
@@ -315,10 +332,16 @@ impl World<'_> {
     }
 }
 
-/// The signatures that a transaction would carry.
-pub(crate) fn signatures_of(plan: &TransactionPlan) -> Vec<Bytes> {
+/// The signatures that a transaction would carry, for each withdrawal.
+pub(crate) fn signatures_of(plan: &TransactionPlan) -> Vec<(Seq, Bytes)> {
     match &plan.call {
-        Call::Withdrawal { authorization, .. } => authorization.signatures.clone(),
+        Call::Withdrawals(items) => {
+            let of = |item: &Carried| {
+                let signatures = item.authorization.signatures.clone().into_iter();
+                signatures.map(|s| (item.seq, s)).collect::<Vec<_>>()
+            };
+            items.iter().flat_map(of).collect()
+        }
         Call::Nothing => Vec::new(),
     }
 }

@@ -124,7 +124,7 @@ impl World<'_> {
         if self.roll(Fault::StrangeNonce, 40) {
             let nonce = self.chain.head().state.submitter_nonce + self.chances.fault.below(3);
             self.tell(|| format!("a stranger uses nonce {nonce}"));
-            let tx = self.chain.make(Some((nonce, 1 << 40)), Call::Nothing);
+            let tx = self.chain.make(Some((nonce, 1 << 40)), vec![Call::Nothing]);
             self.chain.send_submitter(tx);
         }
         if self.roll(Fault::FeeSpike, 40) {

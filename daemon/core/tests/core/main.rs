@@ -9,6 +9,7 @@
     reason = "tests may fail loudly"
 )]
 
+mod batches;
 mod common;
 mod deposits;
 mod endpoints;

@@ -45,6 +45,7 @@ fn withdrawal() -> Withdrawal {
     withdrawal.authorization = Some(Authorization {
         verdict: Verdict::Refuse(RefusalReason::VaultShort),
         signatures: vec![Bytes::from_static(&[1, 2, 255])],
+        proof: vec![B256::repeat_byte(4)],
     });
     withdrawal.reservation = Reservation::Refused(RefusalReason::AccountFrozen);
     withdrawal
@@ -62,7 +63,7 @@ fn every_record_reads_back_as_it_was_written() {
     };
     let transaction = SentTransaction {
         nonce: u64::MAX,
-        seq: Some(Seq(3)),
+        seqs: vec![Seq(3), Seq(4)],
         raw: Bytes::from_static(b"\x02raw"),
         hash: B256::repeat_byte(1),
         fees: Fees { max_fee: u128::MAX, priority_fee: 0 },
@@ -149,7 +150,7 @@ fn what_cannot_be_read_is_said_and_not_guessed() {
     let mut cut = value.clone();
     cut.pop();
     let broken: [(&[u8], &[u8], &str); 5] = [
-        (&key, &newer, "version 3"),
+        (&key, &newer, "version 4"),
         (&key, &cut, "EOF"),
         (&key, b"", "empty"),
         (b"surprise", &value, "unknown kind of record"),

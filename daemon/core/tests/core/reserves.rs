@@ -57,7 +57,7 @@ fn vault(story: &Story) -> AccountId {
 }
 
 fn authorized(story: &Story, since: usize) -> Vec<Seq> {
-    let said = story.said[since..].iter().filter_map(authorize);
+    let said = story.said[since..].iter().flat_map(asked);
     said.filter(|(_, verdict)| *verdict == Verdict::Pay).map(|(seq, _)| seq).collect()
 }
 

@@ -181,7 +181,7 @@ fn a_request_that_the_ledger_has_not_answered_is_never_kept() {
     story.mine(&[Happening::Queued(second)]);
     story.run_until(create_transfers);
     let signatures = vec![Bytes::from_static(b"signature")];
-    let event = PayoutEvent::Authorized { seq: first, verdict, signatures };
+    let event = PayoutEvent::Authorized { items: vec![signed(first, verdict)], signatures };
     story.apply(Event::Payout(event));
     let kept: Vec<_> = story.persisted().withdrawals.iter().map(|w| w.seq).collect();
     assert_eq!(kept, [first]);

@@ -1,5 +1,6 @@
 //! Errors of the API: RFC 9457 problem documents with stable types.
 
+use alloy::primitives::B256;
 use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -99,12 +100,12 @@ impl Problem {
     }
 
     /// A signer checked for itself and does not sign.
-    pub fn not_signed(refusal: Refusal) -> Self {
+    pub fn not_signed(id: B256, refusal: Refusal) -> Self {
         Self {
             kind: "urn:sovr:problem:not-signed",
             title: "Not signed",
             status: 409,
-            detail: refusal.sentence().to_owned(),
+            detail: format!("{id}: {refusal}"),
             refusal: Some(refusal),
         }
     }

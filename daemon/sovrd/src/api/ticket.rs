@@ -3,7 +3,10 @@
 use super::{Sources, problem::Problem};
 use crate::chain::bindings;
 use alloy::primitives::{Address, B256, Bytes};
-use bridge_core::withdrawal::{Verdict, Withdrawal};
+use bridge_core::{
+    command::Carried,
+    withdrawal::{Verdict, Withdrawal},
+};
 use serde::Serialize;
 
 /// Enough for one payout, whatever the recipient does with its allowance; unused gas is not paid for.
@@ -20,8 +23,10 @@ pub(super) struct Ticket {
     chain_id: u64,
     vault: Address,
     withdrawal: Fields,
-    /// Over the id's leaf, which is the root; ascending by signer.
+    /// Over the root; ascending by signer.
     signatures: Vec<Bytes>,
+    /// The way from the id's leaf to the root; none where the leaf is the root.
+    proof: Vec<B256>,
     /// The whole call of the vault: send it from any account.
     calldata: Bytes,
     /// Gas limit to send it with.
@@ -65,8 +70,10 @@ fn of(sources: &Sources, open: &Withdrawal) -> Option<Ticket> {
     let authorization = open.authorization.as_ref()?;
     let request = &open.request;
     let signatures = authorization.signatures.clone();
-    let calldata = bindings::calldata(request, open.seq, authorization.verdict, &signatures);
-    let (verdict, sentence) = match authorization.verdict {
+    let (seq, authorization) = (open.seq, authorization.clone());
+    let (verdict, proof) = (authorization.verdict, authorization.proof.clone());
+    let calldata = bindings::calldata(&[Carried { seq, request: *request, authorization }])?;
+    let (verdict, sentence) = match verdict {
         Verdict::Pay => ("pay", "anybody may send this call to the vault until the deadline"),
         Verdict::Refuse(_) => ("refuse", "anybody may send this call; it closes the request"),
     };
@@ -86,6 +93,7 @@ fn of(sources: &Sources, open: &Withdrawal) -> Option<Ticket> {
             deadline: request.deadline.0,
         },
         signatures,
+        proof,
         calldata: calldata.into(),
         gas_limit: GAS_LIMIT,
     })

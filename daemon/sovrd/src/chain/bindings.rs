@@ -9,11 +9,13 @@ use bridge_core::{
     amount::{ScaleDivisor, TokenAmount},
     asset::{LedgerId, Listing},
     block::{BlockNumber, BlockRef, Seq, UnixSeconds},
+    command::Carried,
     event::ContractState,
+    signing::{self, Ask},
     vault_event::{
         Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent,
     },
-    withdrawal::{RefusalReason, Verdict},
+    withdrawal::{Authorization, RefusalReason, Verdict},
 };
 
 use abi::{IVault, IVault::IVaultEvents as VaultEvents, IVaultTypes};
@@ -197,37 +199,51 @@ pub const fn contract_state(state: u8) -> Option<ContractState> {
     }
 }
 
-/// The call that carries an authorisation to the vault.
+/// The call that carries authorisations under one root to the vault; `None` for no withdrawal.
 #[must_use]
-pub fn calldata(request: &Request, nonce: Seq, verdict: Verdict, signatures: &[Bytes]) -> Vec<u8> {
-    let withdrawal = IVaultTypes::Withdrawal {
-        owner: request.owner,
-        to: request.to,
-        token: request.token,
-        amount: request.amount.0,
+pub fn calldata(items: &[Carried]) -> Option<Vec<u8>> {
+    let first = items.first()?;
+    let Authorization { verdict, signatures, proof } = &first.authorization;
+    let (signatures, verdict) = (signatures.clone(), *verdict);
+    let root = signing::root_of(Ask { id: first.request.id, verdict }, proof);
+    Some(if verdict == Verdict::Pay {
+        match items {
+            [one] => IVault::payoutCall { item: payout_item(one), signatures }.abi_encode(),
+            several => {
+                let items = several.iter().map(payout_item).collect();
+                IVault::payoutBatchCall { items, root, signatures }.abi_encode()
+            }
+        }
+    } else {
+        match items {
+            [one] => IVault::refuseCall { item: refusal_item(one)?, signatures }.abi_encode(),
+            several => {
+                let items = several.iter().map(refusal_item).collect::<Option<_>>()?;
+                IVault::refuseBatchCall { items, root, signatures }.abi_encode()
+            }
+        }
+    })
+}
+
+fn payout_item(item: &Carried) -> IVaultTypes::PayoutItem {
+    let (withdrawal, proof) = (withdrawal(item), item.authorization.proof.clone());
+    IVaultTypes::PayoutItem { kind: 0, withdrawal, ownerSignature: Bytes::new(), proof }
+}
+
+fn refusal_item(item: &Carried) -> Option<IVaultTypes::RefusalItem> {
+    let Verdict::Refuse(reason) = item.authorization.verdict else { return None };
+    let (withdrawal, proof) = (withdrawal(item), item.authorization.proof.clone());
+    Some(IVaultTypes::RefusalItem { kind: 0, withdrawal, reason: reason.number(), proof })
+}
+
+fn withdrawal(item: &Carried) -> IVaultTypes::Withdrawal {
+    IVaultTypes::Withdrawal {
+        owner: item.request.owner,
+        to: item.request.to,
+        token: item.request.token,
+        amount: item.request.amount.0,
         fee: 0,
-        nonce: U256::from(nonce.0),
-        deadline: request.deadline.0,
-    };
-    let signatures = signatures.to_vec();
-    match verdict {
-        Verdict::Pay => {
-            let item = IVaultTypes::PayoutItem {
-                kind: 0,
-                withdrawal,
-                ownerSignature: Bytes::new(),
-                proof: Vec::new(),
-            };
-            IVault::payoutCall { item, signatures }.abi_encode()
-        }
-        Verdict::Refuse(reason) => {
-            let item = IVaultTypes::RefusalItem {
-                kind: 0,
-                withdrawal,
-                reason: reason.number(),
-                proof: Vec::new(),
-            };
-            IVault::refuseCall { item, signatures }.abi_encode()
-        }
+        nonce: U256::from(item.seq.0),
+        deadline: item.request.deadline.0,
     }
 }

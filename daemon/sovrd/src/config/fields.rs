@@ -12,7 +12,11 @@ pub(super) struct Faults {
 }
 
 /// Variables that are read elsewhere.
-const VARIABLES_ELSEWHERE: [&str; 3] = ["SOVR_CONFIG", "SOVR_FAIL_POINT", "SOVR_FAIL_POINT_MARKER"];
+const VARIABLES_ELSEWHERE: &[&str] = if cfg!(feature = "failpoints") {
+    &["SOVR_CONFIG", "SOVR_FAIL_POINT", "SOVR_FAIL_POINT_MARKER"]
+} else {
+    &["SOVR_CONFIG"]
+};
 /// A variable is taken for a misspelt one up to this edit distance.
 const MISSPELT: usize = 3;
 
@@ -30,7 +34,8 @@ impl Faults {
     }
 
     fn add_strange_variable(&mut self, name: &str) {
-        let known = self.variables.iter().map(String::as_str).chain(VARIABLES_ELSEWHERE);
+        let known =
+            self.variables.iter().map(String::as_str).chain(VARIABLES_ELSEWHERE.iter().copied());
         let section = |one: &str| one.split('_').nth(1).map(str::to_owned);
         let elsewhere = |one: &str| section(one) != section(name);
         let nearest = known.map(|one| (elsewhere(one), distance(one, name), one)).min();

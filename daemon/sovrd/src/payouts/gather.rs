@@ -14,7 +14,8 @@ use alloy::{
 };
 use bridge_core::{
     eip712::Domain,
-    signing::{self, Ask},
+    obstacle::Obstacle,
+    signing::{Ask, Tree},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{collections::BTreeMap, time::Duration};
@@ -50,10 +51,26 @@ impl std::fmt::Debug for Remote {
 /// Why there are too few signatures.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TooFew {
+    #[error("what is asked for cannot be signed: ids that do not fit, or payouts among refusals")]
+    Nonsense,
     #[error("the vault's signers cannot be read: {0}")]
     Node(#[from] ReadError),
     #[error("{got} of {needed} signatures: {}", reasons.join("; "))]
-    Signatures { got: usize, needed: usize, reasons: Vec<String> },
+    Signatures { got: usize, needed: usize, strangers: usize, reasons: Vec<String> },
+}
+
+impl TooFew {
+    /// What the withdrawals wait for.
+    pub(super) const fn obstacle(&self) -> Obstacle {
+        match self {
+            // Enough would sign, but the vault knows others.
+            Self::Signatures { got, needed, strangers, .. } if *got + *strangers >= *needed => {
+                Obstacle::SignersChanged
+            }
+            Self::Signatures { .. } | Self::Nonsense => Obstacle::SignersAway,
+            Self::Node(_) => Obstacle::NodeAway,
+        }
+    }
 }
 
 impl Remote {
@@ -63,10 +80,10 @@ impl Remote {
         Self { endpoint, client: Client::new(), token }
     }
 
-    async fn sign(&self, ask: Ask) -> Result<(Address, Bytes), String> {
+    async fn sign(&self, asks: &[Ask]) -> Result<(Address, Bytes), String> {
         let url = format!("{}/v1/sign", self.endpoint.secret().trim_end_matches('/'));
         let exchange = async {
-            let request = self.client.post(url).bearer_auth(&self.token).json(&ask);
+            let request = self.client.post(url).bearer_auth(&self.token).json(asks);
             let response = request.send().await.map_err(|e| e.to_string())?;
             let is_success = response.status().is_success();
             let body = bounded(response).await?;
@@ -102,49 +119,68 @@ impl Signers {
         self.remote.len().saturating_add(usize::from(self.local.is_some()))
     }
 
-    /// Asks all of them, until there are as many signatures as the vault asks for now.
+    /// Asks all of them to sign a root, until there are as many signatures as the vault asks for now.
     pub(super) async fn gather(
         &self,
         nodes: &Nodes,
         domain: &Domain,
-        ask: Ask,
+        asks: &[Ask],
+        tree: &Tree,
     ) -> Result<Vec<Bytes>, TooFew> {
+        let Some(first) = asks.first() else { return Err(TooFew::Nonsense) };
         let set = nodes.signer_set().await?;
-        let digest = signing::digest(domain, ask);
-        let mut signatures: BTreeMap<Address, Bytes> = BTreeMap::new();
-        let mut reasons = Vec::new();
-        let mut take = |answer: Result<(Address, Bytes), String>| match answer {
-            Ok((claimed, signature)) => match signed_by(&signature, digest) {
-                Some(signer) if signer == claimed && set.signers.contains(&signer) => {
-                    signatures.insert(signer, signature);
-                    signatures.len()
-                }
-                _ => {
-                    reasons
-                        .push(format!("{claimed}: not a signature of one of the vault's signers"));
-                    signatures.len()
-                }
-            },
-            Err(reason) => {
-                reasons.push(reason);
-                signatures.len()
-            }
-        };
-        let mut got = self.local.as_ref().map_or(0, |key| take(sign_here(key, digest)));
-        let mut answers: FuturesUnordered<_> = self.remote.iter().map(|r| r.sign(ask)).collect();
-        while got < set.threshold {
-            let Some(answer) = answers.next().await else { break };
-            got = take(answer);
+        let digest = tree.digest(domain, first.verdict);
+        let mut tally = Tally { digest, signers: &set.signers, ..Tally::default() };
+        if let Some(key) = &self.local {
+            tally.take(sign_here(key, digest));
         }
-        if got < set.threshold {
-            let needed = set.threshold;
-            return Err(TooFew::Signatures { got, needed, reasons });
+        let mut answers: FuturesUnordered<_> = self.remote.iter().map(|r| r.sign(asks)).collect();
+        while tally.signatures.len() < set.threshold {
+            let Some(answer) = answers.next().await else { break };
+            tally.take(answer);
+        }
+        let Tally { signatures, strangers, reasons, .. } = tally;
+        let (got, needed) = (signatures.len(), set.threshold);
+        if got < needed {
+            return Err(TooFew::Signatures { got, needed, strangers, reasons });
         }
         if !reasons.is_empty() {
-            warn!(id = %ask.id, reasons = %reasons.join("; "), "some signers did not sign");
+            warn!(id = %first.id, items = asks.len(), reasons = %reasons.join("; "), "some signers did not sign");
         }
         // The vault wants them ascending, and no more than it asks for.
         Ok(signatures.into_values().take(set.threshold).collect())
+    }
+}
+
+/// What was gathered so far.
+#[derive(Debug, Default)]
+struct Tally<'a> {
+    digest: B256,
+    /// Those that the vault knows.
+    signers: &'a [Address],
+    signatures: BTreeMap<Address, Bytes>,
+    /// Who signed and is none of them.
+    strangers: usize,
+    reasons: Vec<String>,
+}
+
+impl Tally<'_> {
+    fn take(&mut self, answer: Result<(Address, Bytes), String>) {
+        let (claimed, signature) = match answer {
+            Ok(signed) => signed,
+            Err(reason) => return self.reasons.push(reason),
+        };
+        let signer = signed_by(&signature, self.digest).filter(|signer| *signer == claimed);
+        match signer {
+            None => self.reasons.push(format!("{claimed}: not its signature of what was asked")),
+            Some(signer) if self.signers.contains(&signer) => {
+                self.signatures.insert(signer, signature);
+            }
+            Some(stranger) => {
+                self.strangers = self.strangers.saturating_add(1);
+                self.reasons.push(format!("{stranger} is none of the vault's signers now"));
+            }
+        }
     }
 }
 

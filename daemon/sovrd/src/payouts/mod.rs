@@ -18,18 +18,21 @@ use alloy::{
 };
 use bridge_core::{
     block::Seq,
-    command::{Call, PayoutCommand, TransactionPlan},
+    command::{Asked, Call, Carried, PayoutCommand, TransactionPlan},
     eip712::Domain,
-    event::{Event, PayoutEvent},
+    event::{Event, PayoutEvent, Signed},
     obstacle::Obstacle,
-    signing::Ask,
-    vault_event::Request,
-    withdrawal::{Authorization, Verdict},
+    signing::{Ask, Tree},
 };
-use std::sync::Arc;
+use futures_util::future;
+use gather::TooFew;
+use std::{slice, sync::Arc};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
+/// Gas for each withdrawal after the first in a transaction: what the contract keeps for a push
+/// (283,175) and all else that one of them can take.
+const GAS_OF_ONE_MORE: u64 = 330_000;
 /// Gas of a plain transfer, for a transaction that only uses up a nonce.
 const PLAIN_TRANSFER_GAS: u64 = 21_000;
 
@@ -66,11 +69,12 @@ pub async fn run(payouts: Payouts, mut orders: mpsc::Receiver<PayoutCommand>, in
     let payouts = Arc::new(payouts);
     while let Some(order) = orders.recv().await {
         match order {
-            PayoutCommand::Authorize { seq, request, verdict } => {
+            PayoutCommand::Authorize(items) => {
                 let (payouts, inbox) = (payouts.clone(), inbox.clone());
                 tokio::spawn(async move {
-                    let event = payouts.authorize(seq, &request, verdict).await;
-                    inbox.send(Event::Payout(event)).await;
+                    for event in payouts.authorize(&items).await {
+                        inbox.send(Event::Payout(event)).await;
+                    }
                 });
             }
             PayoutCommand::Build(plan) => {
@@ -86,68 +90,99 @@ pub async fn run(payouts: Payouts, mut orders: mpsc::Receiver<PayoutCommand>, in
 }
 
 impl Payouts {
-    async fn authorize(&self, seq: Seq, request: &Request, verdict: Verdict) -> PayoutEvent {
+    /// Signatures for all of them under one root. One that a signer refuses must not hold up the
+    /// others: then each is asked for alone.
+    async fn authorize(&self, items: &[Asked]) -> Vec<PayoutEvent> {
+        match self.gather(items).await {
+            Ok(event) => vec![event],
+            Err(error) if items.len() > 1 => {
+                warn!(%error, items = items.len(), "too few signatures for all; asking for each");
+                let mut events = Vec::new();
+                for item in items.chunks(1) {
+                    events.push(self.gather(item).await.unwrap_or_else(|e| not_signed(item, &e)));
+                }
+                events
+            }
+            Err(error) => vec![not_signed(items, &error)],
+        }
+    }
+
+    async fn gather(&self, items: &[Asked]) -> Result<PayoutEvent, TooFew> {
         let domain = Domain::new(self.chain_id, self.vault);
         // The id commits to every field: what is signed is what was requested, or nothing is.
-        if domain.request_id(request, seq.0) != request.id {
-            warn!(%seq, "asked to sign a withdrawal whose id does not fit its fields");
-            return PayoutEvent::NotAuthorized { seq };
-        }
-        let ask = Ask { id: request.id, verdict };
-        match self.signers.gather(&self.nodes, &domain, ask).await {
-            Ok(signatures) => PayoutEvent::Authorized { seq, verdict, signatures },
-            Err(error) => {
-                warn!(%error, %seq, "too few signatures");
-                PayoutEvent::NotAuthorized { seq }
-            }
-        }
+        let fits = |item: &&Asked| domain.request_id(&item.request, item.seq.0) == item.request.id;
+        let ask = |item: &Asked| Ask { id: item.request.id, verdict: item.verdict };
+        let asks: Vec<Ask> = items.iter().filter(fits).map(ask).collect();
+        let tree =
+            Tree::over(&asks).filter(|_| asks.len() == items.len()).ok_or(TooFew::Nonsense)?;
+        let signatures = self.signers.gather(&self.nodes, &domain, &asks, &tree).await?;
+        let signed = |(item, proof): (&Asked, Vec<B256>)| {
+            let Asked { seq, verdict, .. } = *item;
+            Signed { seq, verdict, proof }
+        };
+        let items = items.iter().zip(tree.proofs).map(signed).collect();
+        Ok(PayoutEvent::Authorized { items, signatures })
     }
 
-    async fn build(&self, plan: TransactionPlan) -> PayoutEvent {
+    async fn build(&self, mut plan: TransactionPlan) -> PayoutEvent {
         let nonce = plan.nonce;
-        let call = self.call(&plan.call);
-        if let Err(obstacle) = self.try_out(nonce, &call).await {
-            return PayoutEvent::NotBuilt { nonce, obstacle };
-        }
+        let dropped = match self.drop_hopeless(&mut plan.call).await {
+            Ok(dropped) => dropped,
+            Err(obstacle) => return PayoutEvent::NotBuilt { nonce, obstacle, dropped: Vec::new() },
+        };
+        let Some(call) = self.call(&plan.call) else {
+            let first = dropped.first().map(|(_, obstacle)| *obstacle);
+            let obstacle = first.unwrap_or(Obstacle::NodeAway);
+            return PayoutEvent::NotBuilt { nonce, obstacle, dropped };
+        };
         match self.sign(&plan, call) {
-            Ok((raw, hash)) => PayoutEvent::Built { nonce, raw, hash },
+            Ok((raw, hash)) => PayoutEvent::Built { nonce, raw, hash, dropped },
             Err(error) => {
                 warn!(%error, nonce, "transaction not built");
-                PayoutEvent::NotBuilt { nonce, obstacle: Obstacle::NodeAway }
+                PayoutEvent::NotBuilt { nonce, obstacle: Obstacle::NodeAway, dropped }
             }
         }
     }
 
-    fn call(&self, call: &Call) -> CallData {
-        match call {
-            Call::Withdrawal { seq, request, authorization } => {
-                let Authorization { verdict, signatures } = authorization;
-                let input = bindings::calldata(request, *seq, *verdict, signatures).into();
-                CallData { to: self.vault, input, gas_limit: self.gas_limit }
-            }
-            Call::Nothing => CallData {
-                to: self.submitter.address(),
-                input: Bytes::new(),
-                gas_limit: PLAIN_TRANSFER_GAS,
-            },
-        }
+    /// `None` where nothing is left to carry.
+    fn call(&self, call: &Call) -> Option<CallData> {
+        let Call::Withdrawals(items) = call else {
+            let (to, input) = (self.submitter.address(), Bytes::new());
+            return Some(CallData { to, input, gas_limit: PLAIN_TRANSFER_GAS });
+        };
+        let more = u64::try_from(items.len()).unwrap_or(u64::MAX).saturating_sub(1);
+        let gas_limit = self.gas_limit.saturating_add(more.saturating_mul(GAS_OF_ONE_MORE));
+        let input = bindings::calldata(items)?.into();
+        Some(CallData { to: self.vault, input, gas_limit })
     }
 
-    /// A transaction that reverts pays for its gas all the same: it is tried out first.
-    async fn try_out(&self, nonce: u64, call: &CallData) -> Result<(), Obstacle> {
-        if call.to != self.vault {
-            return Ok(());
+    /// A payout that reverts, or that a batch would skip, costs its gas all the same: each is tried
+    /// out first, and what does not go through now is left out.
+    async fn drop_hopeless(&self, call: &mut Call) -> Result<Vec<(Seq, Obstacle)>, Obstacle> {
+        let Call::Withdrawals(items) = call else { return Ok(Vec::new()) };
+        let trials = items.iter().map(|item| self.try_out(item));
+        let trials = future::try_join_all(trials).await?;
+        let mut dropped = Vec::new();
+        for (item, obstacle) in items.iter().zip(&trials) {
+            dropped.extend(obstacle.map(|obstacle| (item.seq, obstacle)));
         }
-        let from = self.submitter.address();
-        match self.nodes.trial(from, call.input.clone(), call.gas_limit).await {
-            Ok(None) => Ok(()),
+        items.retain(|item| dropped.iter().all(|(seq, _)| *seq != item.seq));
+        Ok(dropped)
+    }
+
+    /// What keeps one withdrawal from going through at the newest block.
+    async fn try_out(&self, item: &Carried) -> Result<Option<Obstacle>, Obstacle> {
+        let Some(input) = bindings::calldata(slice::from_ref(item)) else { return Ok(None) };
+        let (seq, from) = (item.seq, self.submitter.address());
+        match self.nodes.trial(from, input.into(), self.gas_limit).await {
+            Ok(None) => Ok(None),
             Ok(Some(revert)) => {
                 let words = trial::words(&revert);
-                warn!(nonce, revert = %words, "the vault would revert; nothing is sent");
-                Err(trial::obstacle(&revert))
+                warn!(%seq, revert = %words, "the vault would revert; it is not sent");
+                Ok(Some(trial::obstacle(&revert)))
             }
             Err(error) => {
-                warn!(%error, nonce, "transaction not tried out");
+                warn!(%error, %seq, "not tried out");
                 Err(Obstacle::NodeAway)
             }
         }
@@ -187,4 +222,10 @@ impl Payouts {
             }
         });
     }
+}
+
+fn not_signed(items: &[Asked], error: &TooFew) -> PayoutEvent {
+    let seqs: Vec<Seq> = items.iter().map(|item| item.seq).collect();
+    warn!(%error, ?seqs, "too few signatures");
+    PayoutEvent::NotAuthorized { seqs, obstacle: error.obstacle() }
 }

@@ -26,8 +26,10 @@ use bridge_core::{
     block::BlockNumber,
     eip712::Domain,
     id::Instance,
-    signing::{self, Ask, Refusal},
+    signing::{Ask, Refusal, Tree},
+    withdrawal::Verdict,
 };
+use futures_util::future;
 use memory::Memory;
 use std::{
     fs,
@@ -180,22 +182,35 @@ impl Signer {
         keccak256(token.as_bytes()) == self.token
     }
 
-    /// Signs, or says why not.
-    async fn sign(&self, ask: Ask) -> Result<Bytes, NotSigned> {
+    /// Signs a root over all of them, or says which one not and why.
+    async fn sign(&self, asks: &[Ask]) -> Result<Bytes, (Ask, NotSigned)> {
+        let (Some(tree), Some(first)) = (Tree::over(asks), asks.first()) else {
+            let nobody = Ask { id: B256::ZERO, verdict: Verdict::Pay };
+            return Err((nobody, NotSigned::Refused(Refusal::NoFinalRequest)));
+        };
+        let judged = asks
+            .iter()
+            .map(|ask| async { self.judge_patiently(*ask).await.map_err(|e| (*ask, e)) });
+        future::try_join_all(judged).await?;
+        for ask in asks {
+            self.memory.remember(*ask).await.map_err(|e| (*ask, e))?;
+        }
+        let digest = tree.digest(&self.domain, first.verdict);
+        let signature = self.key.sign_hash_sync(&digest).map_err(|e| (*first, e.into()))?;
+        info!(id = %first.id, items = asks.len(), verdict = ?first.verdict, "signed");
+        Ok(signature.as_bytes().to_vec().into())
+    }
+
+    async fn judge_patiently(&self, ask: Ask) -> Result<(), NotSigned> {
         let until = Instant::now() + PATIENCE;
         loop {
             match self.judge(ask).await {
-                Ok(()) => break,
                 Err(NotSigned::Refused(r)) if r.may_pass() && Instant::now() < until => {
                     tokio::time::sleep(PAUSE).await;
                 }
-                Err(other) => return Err(other),
+                judged => return judged,
             }
         }
-        self.memory.remember(ask).await?;
-        let signature = self.key.sign_hash_sync(&signing::digest(&self.domain, ask))?;
-        info!(id = %ask.id, verdict = ?ask.verdict, "signed");
-        Ok(signature.as_bytes().to_vec().into())
     }
 
     /// As many endpoints as must agree have to say that it may be signed.

@@ -10,14 +10,16 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use bridge_core::signing::Ask;
+use bridge_core::signing::{Ask, Tree};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tracing::warn;
 
 /// Longest request that is read, bytes.
-const BODY_BYTES_MAX: usize = 4 << 10;
+const BODY_BYTES_MAX: usize = 8 << 10;
+/// Most withdrawals under one root.
+const ITEMS_MAX: usize = 32;
 /// Requests that are judged at the same time.
 const JUDGED_MAX: usize = 32;
 /// Longest wait for a turn.
@@ -60,25 +62,30 @@ async fn ready(State(desk): State<Desk>) -> Response {
 async fn sign(
     State(desk): State<Desk>,
     headers: HeaderMap,
-    ask: Result<Json<Ask>, JsonRejection>,
+    asks: Result<Json<Vec<Ask>>, JsonRejection>,
 ) -> Result<Json<Signed>, Problem> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
     if !desk.signer.knows(token) {
         return Err(Problem::unauthorized("Authorization: Bearer and the signer's token"));
     }
-    let Json(ask) = ask.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let Json(asks) = asks.map_err(|e| Problem::bad_request(e.body_text()))?;
+    if asks.is_empty() || asks.len() > ITEMS_MAX || Tree::over(&asks).is_none() {
+        return Err(Problem::bad_request(format!(
+            "give 1 to {ITEMS_MAX} withdrawals, all to pay or all to refuse"
+        )));
+    }
     let turn = tokio::time::timeout(TURN_MAX, desk.turns.acquire()).await;
     let Ok(Ok(_turn)) = turn else {
         return Err(Problem::busy(format!("{JUDGED_MAX} requests are judged already")));
     };
-    match desk.signer.sign(ask).await {
+    match desk.signer.sign(&asks).await {
         Ok(signature) => Ok(Json(Signed { signer: desk.signer.address(), signature })),
-        Err(NotSigned::Refused(refusal)) => {
-            warn!(id = %ask.id, verdict = ?ask.verdict, %refusal, "not signed");
-            Err(Problem::not_signed(refusal))
+        Err((Ask { id, verdict }, NotSigned::Refused(refusal))) => {
+            warn!(%id, ?verdict, %refusal, "not signed");
+            Err(Problem::not_signed(id, refusal))
         }
-        Err(error) => {
+        Err((ask, error)) => {
             warn!(id = %ask.id, %error, "not signed");
             Err(Problem::unavailable(error.to_string()))
         }

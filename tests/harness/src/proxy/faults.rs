@@ -184,8 +184,8 @@ impl Fault {
                 range.is_some_and(|(to, from)| to - from >= *blocks) && refuse(answer, words)
             }
             (Self::WrongCounter, "eth_call") => {
-                let counter = quantity(result);
-                counter.is_some_and(|n| replace(result, json!(format!("{:#066x}", n + 1))))
+                let is_it = calls(call, IVault::lastSeqCall::SELECTOR);
+                is_it && one_more(result)
             }
             (Self::WrongAmounts, "eth_getLogs") => {
                 let logs = result.as_array_mut().map_or(&mut [][..], Vec::as_mut_slice);
@@ -196,13 +196,8 @@ impl Fault {
                 logs.iter_mut().filter_map(|log| inflate(log, 1).then_some(())).count() > 0
             }
             (Self::WrongHoldings, "eth_call") => {
-                let input = &call["params"][0];
-                let input = input["input"].as_str().or_else(|| input["data"].as_str());
-                let accounted =
-                    format!("0x{}", alloy::hex::encode(IVault::accountedCall::SELECTOR));
-                let is_it = input.is_some_and(|input| input.starts_with(&accounted));
-                let held = quantity(result).filter(|_| is_it);
-                held.is_some_and(|n| replace(result, json!(format!("{:#066x}", n + 1))))
+                let is_it = calls(call, IVault::accountedCall::SELECTOR);
+                is_it && one_more(result)
             }
             (Self::OtherGenesis, "eth_getBlockByNumber") => {
                 let genesis = quantity(&call["params"][0]) == Some(0);
@@ -222,6 +217,19 @@ const fn goes_to_the_other(number: u64) -> bool {
 }
 
 /// A deposit's data: who sent it, the amount, the ledger. Other events are left alone.
+/// True if an `eth_call` is of this function.
+fn calls(call: &Value, selector: [u8; 4]) -> bool {
+    let input = &call["params"][0];
+    let input = input["input"].as_str().or_else(|| input["data"].as_str());
+    let selector = format!("0x{}", alloy::hex::encode(selector));
+    input.is_some_and(|input| input.starts_with(&selector))
+}
+
+fn one_more(word: &mut Value) -> bool {
+    let number = quantity(word);
+    number.is_some_and(|n| replace(word, json!(format!("{:#066x}", n + 1))))
+}
+
 fn inflate(log: &mut Value, by: u128) -> bool {
     const WORDS: usize = 3;
     let data = log["data"].as_str().unwrap_or_default().trim_start_matches("0x").to_owned();

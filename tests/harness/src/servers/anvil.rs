@@ -1,6 +1,7 @@
 //! Foundry's development node.
 
 use crate::{
+    keys::ROLES,
     paths, port,
     process::{Launch, Lifetime, Server},
     rpc::Rpc,
@@ -164,6 +165,7 @@ fn arguments(options: &AnvilOptions, folder: &Path, port: u16) -> Vec<OsString> 
     add("--host", "127.0.0.1".into());
     add("--port", port.to_string().into());
     add("--chain-id", options.chain_id.to_string().into());
+    add("--accounts", ROLES.len().to_string().into());
     add("--slots-in-an-epoch", options.slots_in_an_epoch.to_string().into());
     add("--cache-path", folder.join("cache").into());
     add("--hardfork", "cancun".into());

@@ -19,8 +19,8 @@ pub struct Tx {
     pub hash: B256,
     /// Nonce and offered fee, for the submitter's key; other senders' nonces do not matter here.
     pub submitter: Option<(u64, u128)>,
-    /// What it does.
-    pub call: Call,
+    /// What it does, one after the other.
+    pub calls: Vec<Call>,
 }
 
 /// One block of some branch.
@@ -114,16 +114,16 @@ impl Chain {
     }
 
     /// Adds a transaction and returns its number.
-    pub fn make(&mut self, submitter: Option<(u64, u128)>, call: Call) -> usize {
+    pub fn make(&mut self, submitter: Option<(u64, u128)>, calls: Vec<Call>) -> usize {
         let tx = self.txs.len();
         let hash = hash(self.salt, tx as u64);
-        self.txs.push(Tx { hash, submitter, call });
+        self.txs.push(Tx { hash, submitter, calls });
         tx
     }
 
     /// Sends a user's transaction.
     pub fn send(&mut self, call: Call) {
-        let tx = self.make(None, call);
+        let tx = self.make(None, vec![call]);
         self.pool.push(tx);
     }
 
@@ -188,10 +188,12 @@ impl Chain {
             }
             // Logs of others lie in between.
             log_index += u32::try_from(rng.below(3)).unwrap_or(0);
-            if let Some((seq, event)) = state.execute(&self.rules, &tx.call, time) {
-                let (emitter, tx_hash) = (self.vault, tx.hash);
-                logs.push(VaultLog { emitter, block, tx_hash, log_index, seq, event });
-                log_index += 1;
+            for call in &tx.calls {
+                if let Some((seq, event)) = state.execute(&self.rules, call, time) {
+                    let (emitter, tx_hash) = (self.vault, tx.hash);
+                    logs.push(VaultLog { emitter, block, tx_hash, log_index, seq, event });
+                    log_index += 1;
+                }
             }
         }
         logs

@@ -18,14 +18,15 @@ use bridge_core::{
     bridge::{Bridge, CannotStart, Config},
     checkpoint::{Change, Checkpoint, Persisted},
     command::{
-        Call, ChainCommand, Command, LedgerCommand, Notice, PayoutCommand, RangeRequest,
+        Asked, Call, ChainCommand, Command, LedgerCommand, Notice, PayoutCommand, RangeRequest,
         TransactionPlan,
     },
     endpoint::{EndpointId, EndpointsConfig},
-    event::{ContractState, Event, LedgerEvent, PayoutEvent},
+    event::{ContractState, Event, LedgerEvent, PayoutEvent, Signed},
     halt::Evidence,
     id::{Identity, Instance, Kind, TransferId},
     invariant::Holdings,
+    obstacle::Obstacle,
     posting::WithdrawalIds,
     reserves::TokenReading,
     submitter::SubmitterConfig,
@@ -77,6 +78,8 @@ pub(crate) struct Story {
     pub(crate) pauses: u32,
     /// Token units that left the vault without an event, by ledger.
     pub(crate) stolen: BTreeMap<LedgerId, u128>,
+    /// True if signers sign what they are asked together under one root.
+    pub(crate) batches: bool,
 }
 
 impl Story {
@@ -103,6 +106,7 @@ impl Story {
             said: Vec::new(),
             notices: Vec::new(),
             states: BTreeMap::new(),
+            batches: false,
             pool: BTreeMap::new(),
             plans: BTreeMap::new(),
             pauses: 0,
@@ -244,9 +248,9 @@ impl Story {
                 self.pauses += 1;
                 return;
             }
-            Command::Payout(PayoutCommand::Authorize { seq, verdict, .. }) => {
-                let signatures = vec![Bytes::from_static(b"signature")];
-                Event::Payout(PayoutEvent::Authorized { seq, verdict, signatures })
+            Command::Payout(PayoutCommand::Authorize(items)) => {
+                self.sign(&items);
+                return;
             }
             Command::Payout(PayoutCommand::Build(plan)) => Event::Payout(self.build(plan)),
             Command::Payout(PayoutCommand::Broadcast { nonce, raw }) => {
@@ -255,6 +259,18 @@ impl Story {
             }
         };
         self.apply(event);
+    }
+
+    /// Signs each under a root of its own, or all under one where the story wants batches.
+    fn sign(&mut self, items: &[Asked]) {
+        let size = if self.batches { items.len() } else { 1 };
+        for together in items.chunks(size) {
+            let root = together.iter().map(|item| item.seq.0.to_string()).collect::<Vec<_>>();
+            let signatures = vec![Bytes::from(root.join("+").into_bytes())];
+            let signed = |item: &Asked| signed(item.seq, item.verdict);
+            let items = together.iter().map(signed).collect();
+            self.apply(Event::Payout(PayoutEvent::Authorized { items, signatures }));
+        }
     }
 
     /// What the contracts hold at the newest block.
@@ -277,7 +293,7 @@ impl Story {
         let nonce = plan.nonce;
         let raw = Bytes::from(format!("{plan:?}").into_bytes());
         self.plans.insert(nonce, plan);
-        PayoutEvent::Built { nonce, hash: keccak256(&raw), raw }
+        PayoutEvent::Built { nonce, hash: keccak256(&raw), raw, dropped: Vec::new() }
     }
 
     /// A block with what the submitter's pool does, in the order of nonces.
@@ -285,11 +301,11 @@ impl Story {
         let mut happenings = Vec::new();
         while self.pool.remove(&self.chain.account.final_nonce).is_some() {
             let plan = &self.plans[&self.chain.account.final_nonce];
-            if let Call::Withdrawal { seq, authorization, .. } = &plan.call {
-                happenings.push(match authorization.verdict {
-                    Verdict::Pay => ended(*seq, Outcome::Paid),
-                    Verdict::Refuse(_) => ended(*seq, Outcome::Refused),
-                });
+            if let Call::Withdrawals(items) = &plan.call {
+                happenings.extend(items.iter().map(|item| match item.authorization.verdict {
+                    Verdict::Pay => ended(item.seq, Outcome::Paid),
+                    Verdict::Refuse(_) => ended(item.seq, Outcome::Refused),
+                }));
             }
             self.use_nonce();
         }
@@ -447,13 +463,28 @@ pub(crate) fn read_state(command: &Command) -> Option<(Seq, bridge_core::block::
     }
 }
 
-/// Picks questions to the signers.
-pub(crate) fn authorize(command: &Command) -> Option<(Seq, Verdict)> {
-    if let Command::Payout(PayoutCommand::Authorize { seq, verdict, .. }) = command {
-        Some((*seq, *verdict))
+/// What signers are asked about.
+pub(crate) fn asked(command: &Command) -> Vec<(Seq, Verdict)> {
+    if let Command::Payout(PayoutCommand::Authorize(items)) = command {
+        items.iter().map(|item| (item.seq, item.verdict)).collect()
     } else {
-        None
+        Vec::new()
     }
+}
+
+/// Picks questions to the signers, with their first withdrawal.
+pub(crate) fn authorize(command: &Command) -> Option<(Seq, Verdict)> {
+    asked(command).first().copied()
+}
+
+/// A transaction that could not be built, for one reason.
+pub(crate) fn not_built(nonce: u64, obstacle: Obstacle) -> PayoutEvent {
+    PayoutEvent::NotBuilt { nonce, obstacle, dropped: Vec::new() }
+}
+
+/// A withdrawal whose leaf is the root.
+pub(crate) fn signed(seq: Seq, verdict: Verdict) -> Signed {
+    Signed { seq, verdict, proof: Vec::new() }
 }
 
 /// Picks transactions to build.
