@@ -15,7 +15,6 @@ use alloy_primitives::{B256, Bytes};
 use std::collections::BTreeMap;
 
 /// A fact that an adapter brings.
-#[expect(clippy::large_enum_variant, reason = "the engine takes it in boxed, one at a time")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Time passed; nothing else happened.
