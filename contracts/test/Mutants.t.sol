@@ -100,7 +100,72 @@ contract MutantsTest is SpecBase {
         );
     }
 
+    /// @dev Where a unit of the ledger is one wei, accounted ether may be odd.
+    function test_OddAmountsOfEtherAddUp() public {
+        IVault.VaultConfig memory config = _config();
+        config.listings[0].scaleDivisor = 1;
+        config.listings[0].minDeposit = 1;
+        vault = IVault(deployCode("Vault.sol:Vault", abi.encode(config)));
+        _depositEther(alice, 1);
+        assertEq(vault.accounted(ETHER), 1);
+        _depositEther(alice, 1);
+        assertEq(vault.accounted(ETHER), 2);
+    }
+
     // ---------------------------------------------------------------- payouts
+
+    /// @dev Gas is measured where the recipient's code begins: what a push grants, and the 2,300
+    /// that come with ether, less 2 for asking.
+    function test_APushOfEtherGrantsAllOfItsGas() public {
+        vm.etch(carol, abi.encodePacked(hex"5a62", uint24(202_298), hex"14600c575f5ffd5b00"));
+        (Withdrawal memory w, bytes32 id) = _smallRequest();
+        _payout(_requestItem(w));
+        _assertState(id, State.Paid);
+    }
+
+    /// @dev A wallet that agrees where it got exactly 100,000 gas, less 2 for asking.
+    function test_AWalletGetsItsGas() public {
+        vm.etch(
+            carol,
+            abi.encodePacked(
+                hex"5a62", uint24(99_998), hex"14600c575f5ffd5b631626ba7e60e01b5f5260205ff3"
+            )
+        );
+        _depositEther(carol, 1 ether);
+        PayoutItem memory item;
+        item.kind = Kind.Intent;
+        item.withdrawal = _intent(carol, ETHER, bob, 1 ether, 1);
+        _payout(item);
+        _assertState(_id(Kind.Intent, item.withdrawal), State.Paid);
+    }
+
+    /// @dev Of several faults the first is told: what the owner should mend before signing anew.
+    function test_ADeadlineTooFarIsToldBeforeTheSignature() public {
+        _depositEther(alice, 10 ether);
+        PayoutItem memory item;
+        item.kind = Kind.Intent;
+        item.withdrawal = _intent(alice, ETHER, carol, 1 ether, 1);
+        item.withdrawal.deadline = uint64(block.timestamp + MAX_DEADLINE + 1);
+        bytes[] memory signatures = _payoutQuorum(_payoutLeaf(item));
+        uint256 latest = block.timestamp + MAX_DEADLINE;
+        _reverts(abi.encodeWithSelector(DeadlineTooFar.selector, item.withdrawal.deadline, latest));
+        vault.payout(item, signatures);
+    }
+
+    /// @dev Memory that grew with the square of the items would cost more than all the rest.
+    function test_ABatchCostsItsItems() public {
+        _depositDollar(alice, 100 * DOLLAR);
+        PayoutItem[] memory items = new PayoutItem[](20);
+        for (uint256 i = 0; i < items.length; ++i) {
+            address owner = address(uint160(0xB0000000 + i));
+            (Withdrawal memory w,) = _request(owner, address(dollar), carol, DOLLAR);
+            items[i] = _requestItem(w);
+        }
+        bytes32 root = _prove(items);
+        bytes[] memory signatures = _payoutQuorum(root);
+        vault.payoutBatch{gas: 3_000_000}(items, root, signatures);
+        assertEq(dollar.balanceOf(carol), 20 * DOLLAR);
+    }
 
     /// @dev A payout that the budget paid for when it was queued needs none when it is finalized,
     /// even where the budget is overdrawn by a limit that was lowered since.
@@ -208,6 +273,40 @@ contract MutantsTest is SpecBase {
         assertEq(vault.lastSeq(), 2);
     }
 
+    /// @dev Times with an odd last bit and an odd threshold stand next to each other.
+    function test_PausesAndThresholdAreApart() public {
+        vm.prank(admin);
+        vault.setSigners(signerList, 3);
+        vm.warp(1_700_000_001);
+        vm.prank(pauser);
+        vault.pausePayouts();
+        assertEq(vault.depositsPausedUntil(), 0);
+        vm.warp(1_700_000_003);
+        vm.prank(pauser);
+        vault.pauseDeposits();
+        assertEq(vault.payoutsPausedUntil(), 1_700_000_001 + 3 days);
+        assertEq(vault.depositsPausedUntil(), 1_700_000_003 + 3 days);
+        assertEq(vault.threshold(), 3);
+        assertEq(vault.lastSeq(), 2);
+    }
+
+    function test_OtherLimitsLeaveTheBooks() public {
+        PlainToken token = new PlainToken(0);
+        _list(address(token), 3000, false);
+        token.mint(alice, 1);
+        vm.startPrank(alice);
+        token.approve(address(vault), 1);
+        vault.deposit(address(token), 1, alice);
+        vm.stopPrank();
+        vm.prank(admin);
+        vault.setLimits(address(token), 3, 1, 5);
+        IVault.Listing memory listing = vault.listingOf(address(token));
+        assertEq(listing.accounted, 1);
+        assertEq(listing.minDeposit, 3);
+        assertEq(listing.minWithdrawal, 1);
+        assertEq(listing.depositCap, 5);
+    }
+
     function testFuzz_LimitsAreApart(uint8[4] memory exponents) public {
         uint128[4] memory limits;
         for (uint256 i = 0; i < 4; ++i) {
@@ -275,6 +374,26 @@ contract MutantsTest is SpecBase {
         emit TokenListed(ETHER, 1001, 4, ETHER_DIVISOR, 18, false);
         vault.listToken(_etherListing());
         vm.stopPrank();
+    }
+
+    function test_LedgersEndAtTheirEdges() public {
+        address token = address(new PlainToken(18));
+        address other = address(new PlainToken(18));
+        uint32 highest = type(uint32).max >> 1;
+        _list(token, 1000, false);
+        _list(other, highest, false);
+        assertEq(vault.tokenOf(1000), token);
+        assertEq(vault.tokenOf(highest), other);
+        for (uint32 i = 0; i < 2; ++i) {
+            IVault.ListingConfig memory config = _etherListing();
+            config.token = address(new PlainToken(18));
+            config.ledger = i == 0 ? 999 : highest + 1;
+            _reverts(
+                abi.encodeWithSelector(LedgerOutOfRange.selector, config.ledger, 1000, highest)
+            );
+            vm.prank(admin);
+            vault.listToken(config);
+        }
     }
 
     function test_TheSameLimitsLoosenNothing() public {
