@@ -49,7 +49,8 @@ contract HandOver is Script {
         (address pending, uint48 acceptAfter) = vault.pendingDefaultAdmin();
         if (pending != newAdmin) revert HandOverDiffers("pending admin");
         console2.log("offered to", pending);
-        console2.log("to be accepted after, Unix seconds", acceptAfter);
+        // Simulated before it is sent: the block that takes it may be some seconds later.
+        console2.log("to be accepted after about, Unix seconds", acceptAfter);
     }
 
     /// @notice Accepts the role; for the new admin.
