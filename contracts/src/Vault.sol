@@ -1183,7 +1183,8 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
         address holder = tokenOf[config.ledger];
         if (holder != address(0)) revert LedgerTaken(config.ledger, holder);
         uint256 exponent = 0;
-        while (exponent < 38 && 10 ** exponent < config.scaleDivisor) ++exponent;
+        // Ends at 39, for 10^39 is above every uint128.
+        while (10 ** exponent < config.scaleDivisor) ++exponent;
         if (10 ** exponent != config.scaleDivisor) {
             revert ScaleDivisorNotPowerOfTen(token, config.scaleDivisor);
         }
