@@ -44,6 +44,22 @@ contract StoredTest is SpecBase {
         assertEq(vault.lastSeq(), 2);
     }
 
+    /// @dev The threshold's lowest and highest bits have neighbours: a pause and ether's books.
+    function test_EveryThresholdReplacesTheOneBefore() public {
+        IVault.VaultConfig memory config = _config();
+        (config.listings[0].scaleDivisor, config.listings[0].minDeposit) = (1, 1);
+        vault = IVault(deployCode("Vault.sol:Vault", abi.encode(config)));
+        _depositEther(alice, 1);
+        for (uint256 i = 0; i < 6; ++i) {
+            uint256 threshold = 3 - i % 3;
+            vm.prank(admin);
+            vault.setSigners(signerList, threshold);
+            assertEq(vault.threshold(), threshold);
+            assertEq(vault.accounted(ETHER), 1);
+        }
+        assertEq(vault.payoutsPausedUntil(), 0);
+    }
+
     function test_OtherLimitsLeaveTheBooks() public {
         PlainToken token = new PlainToken(0);
         _list(address(token), 3000, false);
