@@ -541,8 +541,7 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
     /// @inheritdoc IVault
     function payoutBudget(address token) external view returns (uint128) {
         (, uint256 spentUntil) = _books(token);
-        Limits limits = _entries[token].limits;
-        return limits.ledger() == 0 ? 0 : limits.available(spentUntil);
+        return _entries[token].limits.available(spentUntil);
     }
 
     /// @inheritdoc IVault
@@ -1030,7 +1029,8 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
                 success := call(gas(), to, amount, 0, 0, 0, 0)
             }
         } else {
-            success = token.code.length != 0 && IERC20(token).trySafeTransfer(to, amount);
+            // Where nothing is returned, the library looks for code.
+            success = IERC20(token).trySafeTransfer(to, amount);
         }
         if (!success) revert PushFailed(token, to, amount);
     }
@@ -1183,7 +1183,8 @@ contract Vault is IVault, AccessControlDefaultAdminRules, EIP712, ReentrancyGuar
         address holder = tokenOf[config.ledger];
         if (holder != address(0)) revert LedgerTaken(config.ledger, holder);
         uint256 exponent = 0;
-        while (exponent < 38 && 10 ** exponent < config.scaleDivisor) ++exponent;
+        // Ends at 39, for 10^39 is above every uint128.
+        while (10 ** exponent < config.scaleDivisor) ++exponent;
         if (10 ** exponent != config.scaleDivisor) {
             revert ScaleDivisorNotPowerOfTen(token, config.scaleDivisor);
         }

@@ -100,7 +100,72 @@ contract MutantsTest is SpecBase {
         );
     }
 
+    /// @dev Where a unit of the ledger is one wei, accounted ether may be odd.
+    function test_OddAmountsOfEtherAddUp() public {
+        IVault.VaultConfig memory config = _config();
+        config.listings[0].scaleDivisor = 1;
+        config.listings[0].minDeposit = 1;
+        vault = IVault(deployCode("Vault.sol:Vault", abi.encode(config)));
+        _depositEther(alice, 1);
+        assertEq(vault.accounted(ETHER), 1);
+        _depositEther(alice, 1);
+        assertEq(vault.accounted(ETHER), 2);
+    }
+
     // ---------------------------------------------------------------- payouts
+
+    /// @dev Gas is measured where the recipient's code begins: what a push grants, and the 2,300
+    /// that come with ether, less 2 for asking.
+    function test_APushOfEtherGrantsAllOfItsGas() public {
+        vm.etch(carol, abi.encodePacked(hex"5a62", uint24(202_298), hex"14600c575f5ffd5b00"));
+        (Withdrawal memory w, bytes32 id) = _smallRequest();
+        _payout(_requestItem(w));
+        _assertState(id, State.Paid);
+    }
+
+    /// @dev A wallet that agrees where it got exactly 100,000 gas, less 2 for asking.
+    function test_AWalletGetsItsGas() public {
+        vm.etch(
+            carol,
+            abi.encodePacked(
+                hex"5a62", uint24(99_998), hex"14600c575f5ffd5b631626ba7e60e01b5f5260205ff3"
+            )
+        );
+        _depositEther(carol, 1 ether);
+        PayoutItem memory item;
+        item.kind = Kind.Intent;
+        item.withdrawal = _intent(carol, ETHER, bob, 1 ether, 1);
+        _payout(item);
+        _assertState(_id(Kind.Intent, item.withdrawal), State.Paid);
+    }
+
+    /// @dev Of several faults the first is told: what the owner should mend before signing anew.
+    function test_ADeadlineTooFarIsToldBeforeTheSignature() public {
+        _depositEther(alice, 10 ether);
+        PayoutItem memory item;
+        item.kind = Kind.Intent;
+        item.withdrawal = _intent(alice, ETHER, carol, 1 ether, 1);
+        item.withdrawal.deadline = uint64(block.timestamp + MAX_DEADLINE + 1);
+        bytes[] memory signatures = _payoutQuorum(_payoutLeaf(item));
+        uint256 latest = block.timestamp + MAX_DEADLINE;
+        _reverts(abi.encodeWithSelector(DeadlineTooFar.selector, item.withdrawal.deadline, latest));
+        vault.payout(item, signatures);
+    }
+
+    /// @dev Memory that grew with the square of the items would cost more than all the rest.
+    function test_ABatchCostsItsItems() public {
+        _depositDollar(alice, 100 * DOLLAR);
+        PayoutItem[] memory items = new PayoutItem[](40);
+        for (uint256 i = 0; i < items.length; ++i) {
+            address owner = address(uint160(0xB0000000 + i));
+            (Withdrawal memory w,) = _request(owner, address(dollar), carol, DOLLAR);
+            items[i] = _requestItem(w);
+        }
+        bytes32 root = _prove(items);
+        bytes[] memory signatures = _payoutQuorum(root);
+        vault.payoutBatch{gas: 4_000_000}(items, root, signatures);
+        assertEq(dollar.balanceOf(carol), 40 * DOLLAR);
+    }
 
     /// @dev A payout that the budget paid for when it was queued needs none when it is finalized,
     /// even where the budget is overdrawn by a limit that was lowered since.
@@ -186,86 +251,6 @@ contract MutantsTest is SpecBase {
         assertEq(vault.payoutBudget(address(dollar)), 0);
     }
 
-    // ---------------------------------------------------------------- what is stored comes back
-
-    function test_WindowsKeepOddNumbers() public {
-        vm.roll(1001);
-        vm.warp(1_700_000_001);
-        (, bytes32 id) = _queuedRequest(carol);
-        (uint64 opens, uint64 block_, uint64 closes) = vault.queuedUntil(id);
-        assertEq(opens, 1_700_000_001 + QUEUE_WINDOW);
-        assertEq(block_, 1001 + QUEUE_BLOCKS);
-        assertEq(closes, 1_700_000_001 + QUEUE_WINDOW + QUEUE_LIFETIME);
-    }
-
-    function test_ARepeatedPauseReplacesTheFirst() public {
-        vm.warp(1_700_000_001);
-        _pauseBoth();
-        vm.warp(1_700_000_002);
-        uint64 until = _pauseBoth();
-        assertEq(vault.depositsPausedUntil(), until);
-        assertEq(vault.payoutsPausedUntil(), until);
-        assertEq(vault.lastSeq(), 2);
-    }
-
-    function testFuzz_LimitsAreApart(uint8[4] memory exponents) public {
-        uint128[4] memory limits;
-        for (uint256 i = 0; i < 4; ++i) {
-            limits[i] = uint128(10 ** bound(exponents[i], 7, 30));
-        }
-        PlainToken token = new PlainToken(18);
-        _list(address(token), 3000, false);
-        vm.startPrank(admin);
-        for (uint256 i = 0; i < 4; ++i) {
-            (uint128 minimum, uint128 cap) = (limits[i], limits[(i + 1) % 4]);
-            vault.setLimits(address(token), minimum, 1, cap);
-            IVault.Listing memory listing = vault.listingOf(address(token));
-            assertEq(listing.minDeposit, minimum);
-            assertEq(listing.depositCap, cap);
-            assertEq(listing.ledger, 3000);
-            assertTrue(listing.depositsOpen);
-        }
-        vm.stopPrank();
-    }
-
-    function test_AListingTellsItsBooks() public {
-        _depositEther(alice, 10 ether);
-        (Withdrawal memory w,) = _request(alice, ETHER, rejecter, 2 ether);
-        _payout(_requestItem(w));
-        IVault.Listing memory listing = vault.listingOf(ETHER);
-        assertEq(listing.accounted, 8 ether);
-        assertEq(listing.claimableTotal, 2 ether);
-    }
-
-    function test_NoLimitIsTheLargestNumber() public {
-        address token = address(new PlainToken(18));
-        _list(token, 3000, false);
-        IVault.Listing memory listing = vault.listingOf(token);
-        assertEq(abi.encode(listing.payouts), abi.encode(_noPayoutLimits()));
-        assertEq(listing.depositCap, type(uint128).max);
-        assertEq(vault.payoutBudget(token), type(uint128).max);
-    }
-
-    function test_WhatWasNeverListedIsEmpty() public view {
-        IVault.Listing memory empty;
-        assertEq(abi.encode(vault.listingOf(carol)), abi.encode(empty));
-        assertEq(vault.payoutBudget(carol), 0);
-    }
-
-    function test_SettingsAreThoseOfTheDeployment() public {
-        IVault.VaultConfig memory config = _config();
-        (config.looseningDelay, config.maxDeadline) = (30 days, 30 days);
-        IVault.Settings memory settings =
-            IVault(deployCode("Vault.sol:Vault", abi.encode(config))).settings();
-        assertEq(settings.minDeadline, config.minDeadline);
-        assertEq(settings.maxDeadline, config.maxDeadline);
-        assertEq(settings.maxOpenWithdrawals, config.maxOpenWithdrawals);
-        assertEq(settings.looseningDelay, config.looseningDelay);
-        assertEq(settings.queueWindow, config.queueWindow);
-        assertEq(settings.queueWindowBlocks, config.queueWindowBlocks);
-        assertEq(settings.queueLifetime, config.queueLifetime);
-    }
-
     // ---------------------------------------------------------------- administration
 
     function test_EtherIsListedWith18Decimals() public {
@@ -275,6 +260,47 @@ contract MutantsTest is SpecBase {
         emit TokenListed(ETHER, 1001, 4, ETHER_DIVISOR, 18, false);
         vault.listToken(_etherListing());
         vm.stopPrank();
+    }
+
+    function test_LedgersEndAtTheirEdges() public {
+        address token = address(new PlainToken(18));
+        address other = address(new PlainToken(18));
+        uint32 highest = type(uint32).max >> 1;
+        _list(token, 1000, false);
+        _list(other, highest, false);
+        assertEq(vault.tokenOf(1000), token);
+        assertEq(vault.tokenOf(highest), other);
+        for (uint32 i = 0; i < 2; ++i) {
+            IVault.ListingConfig memory config = _etherListing();
+            config.token = address(new PlainToken(18));
+            config.ledger = i == 0 ? 999 : highest + 1;
+            _reverts(
+                abi.encodeWithSelector(LedgerOutOfRange.selector, config.ledger, 1000, highest)
+            );
+            vm.prank(admin);
+            vault.listToken(config);
+        }
+    }
+
+    function test_EveryPowerOfTenIsADivisor() public {
+        IVault.ListingConfig memory config = _etherListing();
+        config.payouts = _noPayoutLimits();
+        for (uint32 exponent = 0; exponent <= 38; ++exponent) {
+            config.token = address(new PlainToken(18));
+            config.ledger = 3000 + exponent;
+            config.scaleDivisor = uint128(10 ** exponent);
+            vm.prank(admin);
+            vault.listToken(config);
+            assertEq(vault.listingOf(config.token).scaleDivisor, 10 ** exponent);
+        }
+        config.token = address(new PlainToken(18));
+        config.ledger = 4000;
+        config.scaleDivisor = 3e38;
+        _reverts(
+            abi.encodeWithSelector(ScaleDivisorNotPowerOfTen.selector, config.token, uint128(3e38))
+        );
+        vm.prank(admin);
+        vault.listToken(config);
     }
 
     function test_TheSameLimitsLoosenNothing() public {

@@ -105,7 +105,7 @@ library LimitsLib {
         }
     }
 
-    /// @notice What the budget has left, token units, rounded down.
+    /// @notice What the budget has left, token units, rounded down; 0 where none was ever set.
     function available(Limits self, uint256 spentUntil) internal view returns (uint128) {
         uint256 today = block.timestamp << 8;
         uint256 period = uint256(self.budgetPeriod()) << 8;
