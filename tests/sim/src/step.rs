@@ -2,6 +2,7 @@
 //! the process dies in between.
 
 use crate::{
+    chain::vault,
     coverage::Transition,
     daemon::Outbox,
     disk::CommitFate,
@@ -181,9 +182,16 @@ impl World<'_> {
             let (obstacle, dropped) = (Obstacle::NodeAway, Vec::new());
             return PayoutEvent::NotBuilt { nonce, obstacle, dropped };
         }
+        let carried = self.calls_of(&plan.call);
+        if let Some((Some(seq), _)) =
+            carried.iter().find(|(seq, call)| seq.is_some() && *call == vault::Call::Nothing)
+        {
+            let detail = format!("nonce {nonce}, withdrawal {seq}");
+            self.violate("batches: a proof leads to the root that was signed", detail);
+        }
         let head = self.chain.head();
         let (mut calls, mut dropped) = (Vec::new(), Vec::new());
-        for (seq, call) in self.calls_of(&plan.call) {
+        for (seq, call) in carried {
             let trial = head.state.obstacle(&self.chain.rules, &call, head.header.timestamp.0);
             match (seq, trial) {
                 (Some(seq), Some(obstacle)) => dropped.push((seq, obstacle)),
