@@ -35,7 +35,7 @@ fn a_wrong_request_is_a_problem_document() -> Result<()> {
             400,
             "bad-request",
             "is not deposit:<number>, withdrawal:<0x and 64 hex digits>, tx:<0x and 64 hex digits> \
-             or address:<0x and 40 hex digits>; before_block: the only parameter",
+             or address:<0x and 40 hex digits>; before_block, before_seq: the only parameters",
         ),
     ];
     for (answer, status, kind, detail) in cases {
@@ -70,6 +70,11 @@ fn a_history_is_searched_in_bounded_parts_and_nothing_of_it_is_lost() -> Result<
     assert_eq!(references(&older), ["deposit:3"], "{older:#}");
     assert_eq!(older["truncated"], false, "{older:#}");
     assert!(older["older"].is_null(), "{older:#}");
+    // Within a block, the number of an event says where the next page goes on.
+    let block = older["items"][0]["chain"]["block"].as_u64().context("no block")? + 1;
+    let path = format!("/v1/transfers/address:{}?before_block={block}", alice.address());
+    assert_eq!(references(&page(&world, &format!("{path}&before_seq=4"))?), ["deposit:3"]);
+    assert_eq!(references(&page(&world, &format!("{path}&before_seq=3"))?), [""; 0]);
     // What has cleared is known from the ledger, however long ago it was.
     let cleared = world.item("deposit:3")?;
     assert_eq!(cleared["state"], "cleared", "{cleared:#}");

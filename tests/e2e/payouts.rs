@@ -140,21 +140,42 @@ fn low_gas_money_is_an_alarm_that_ends_by_itself() -> Result<()> {
 }
 
 #[test]
+fn without_gas_money_nothing_is_sent_and_people_are_told() -> Result<()> {
+    let world = World::running()?;
+    let (eth, alice) = (world.token("ETH")?, world.wallet(Role::Alice)?);
+    world.vault.deposit(&alice, &eth, ETHER, alice.address())?;
+    let set = |wei: u128| {
+        let balance = json!([address(Role::Submitter), format!("{wei:#x}")]);
+        world.rpc().call("anvil_setBalance", &balance)
+    };
+    set(0)?;
+    let request = world.vault.request(&alice, &eth, ETHER / 2, alice.address(), VALID)?;
+    wait_sentence(&world, request.id, "fill up the gas money")?;
+    set(ETHER)?;
+    world.wait_withdrawal(request.id, "paid")?;
+    world.judge()?;
+    Ok(())
+}
+
+#[test]
 fn another_submitter_goes_on_where_the_old_one_was() -> Result<()> {
     let mut world = World::running()?;
     let eth = world.token("ETH")?;
     let alice = world.wallet(Role::Alice)?;
     world.vault.deposit(&alice, &eth, ETHER, alice.address())?;
     world.wait_state("deposit:3", "cleared")?;
-    // The old submitter's transaction is stuck: it cannot pay for its gas.
-    let poor = json!([address(Role::Submitter), "0x0"]);
-    world.rpc().call("anvil_setBalance", &poor)?;
+    assert_eq!(world.stop()?, Some(0));
+    // The old submitter's transaction is sent and never mined.
     let request = world.vault.request(&alice, &eth, ETHER / 2, alice.address(), VALID)?;
+    world.rpc().set_automine(false)?;
+    world.start()?;
     world.wait_withdrawal(request.id, "submitted")?;
     wait::until("its bytes to be durable and sent", PATIENCE, || {
         Ok(world.log().contains("transaction sent").then_some(()))
     })?;
     assert_eq!(world.stop()?, Some(0));
+    world.rpc().call("anvil_removePoolTransactions", &json!([address(Role::Submitter)]))?;
+    world.rpc().set_automine(true)?;
 
     let keys = world.dir.path().join("keys");
     let dave = Role::Dave.private_key();

@@ -121,6 +121,15 @@ fn a_signer_refuses_whatever_it_does_not_find_itself() -> Result<()> {
         Ok(())
     })?;
 
+    // A ledger that no daemon has claimed for this vault may be any: nothing is signed.
+    let early = request(&world, ETHER)?;
+    let answer = ask(&world, 0, early.id, REFUSE)?;
+    ensure!(answer.status == 503 && answer.body.contains("another cluster"), "{}", answer.body);
+    let payouts = world.config.payouts.take();
+    world.start()?;
+    assert_eq!(world.stop()?, Some(0));
+    world.config.payouts = payouts;
+
     let early = request(&world, ETHER)?;
     refuses(&world, 2, early.id, Verdict::Pay, "no_final_request")?;
     refuses(&world, 0, early.id, Verdict::Pay, "no_pending")?;

@@ -13,8 +13,9 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
 /// Version byte in front of every record. Version 1 kept a halt without its time and a checkpoint
-/// without `witness`, `reach` and `foretold`; it is read, and written anew as version 2.
-const ENCODING: u8 = 3;
+/// without `witness`, `reach` and `foretold`, version 2 a transaction with one withdrawal. Older ones
+/// are read, and written anew.
+pub const ENCODING: u8 = 3;
 const FIRST_ENCODING: u8 = 1;
 
 /// Where a follower stands: everything up to and including `block` is in the ledger.

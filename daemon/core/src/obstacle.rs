@@ -24,13 +24,15 @@ pub enum Obstacle {
     BudgetExhausted,
     /// The configured gas limit cannot give the recipient its allowance.
     GasLimitTooLow,
+    /// The submitter cannot pay for the gas of it.
+    GasMoneyShort,
     /// Another revert.
     Reverted,
 }
 
 impl Obstacle {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SignersAway,
         Self::NodeAway,
         Self::SignersChanged,
@@ -40,6 +42,7 @@ impl Obstacle {
         Self::VaultShort,
         Self::BudgetExhausted,
         Self::GasLimitTooLow,
+        Self::GasMoneyShort,
         Self::Reverted,
     ];
 
@@ -56,6 +59,7 @@ impl Obstacle {
             Self::VaultShort => "vault_short",
             Self::BudgetExhausted => "budget_exhausted",
             Self::GasLimitTooLow => "gas_limit_too_low",
+            Self::GasMoneyShort => "gas_money_short",
             Self::Reverted => "reverted",
         }
     }
@@ -75,6 +79,7 @@ impl Obstacle {
                 "the token's payout budget is used up for now; it is paid when it has refilled"
             }
             Self::GasLimitTooLow => "the operator's gas limit is too low for this recipient",
+            Self::GasMoneyShort => "the operator has to fill up the gas money first",
             Self::Reverted => "the vault would refuse the payout; the operator must look",
         }
     }
@@ -83,6 +88,6 @@ impl Obstacle {
     /// would only burn gas.
     #[must_use]
     pub const fn is_revert(self) -> bool {
-        !matches!(self, Self::SignersAway | Self::NodeAway)
+        !matches!(self, Self::SignersAway | Self::NodeAway | Self::GasMoneyShort)
     }
 }

@@ -26,6 +26,17 @@ use std::collections::BTreeMap;
 /// to fit a block many times over.
 pub(crate) const BATCH_MAX: usize = 16;
 
+/// One pass through a queue.
+struct Turn<'a> {
+    queue: Queue,
+    head: &'a Head,
+    now: Millis,
+    /// For the signers.
+    asked: Vec<Asked>,
+    /// The submitter has no room.
+    is_full: bool,
+}
+
 impl Bridge {
     pub(crate) fn on_confirmed(
         &mut self,
@@ -225,7 +236,7 @@ impl Bridge {
     fn work_through(&mut self, queue: Queue, head: &Head, now: Millis, out: &mut Output) {
         // What may not be paid now must not take the turn of what may.
         let mut after = self.pay_after.remove(&queue);
-        let mut asked = Vec::new();
+        let mut turn = Turn { queue, head, now, asked: Vec::new(), is_full: false };
         for n in 0..=WORK_PER_STEP {
             let Some(seq) = self.book.next_after(queue, after) else { break };
             if n == WORK_PER_STEP {
@@ -233,29 +244,18 @@ impl Bridge {
                 break;
             }
             after = Some(seq);
-            if !self.pay_one(seq, queue, head, now, &mut asked, out) {
-                break;
-            }
+            self.pay_one(seq, &mut turn, out);
         }
-        out.commands.extend(batches(asked).map(PayoutCommand::Authorize).map(Command::Payout));
+        out.commands.extend(batches(turn.asked).map(PayoutCommand::Authorize).map(Command::Payout));
     }
 
-    /// False once the submitter has no room.
-    fn pay_one(
-        &mut self,
-        seq: Seq,
-        queue: Queue,
-        head: &Head,
-        now: Millis,
-        asked: &mut Vec<Asked>,
-        out: &mut Output,
-    ) -> bool {
-        let Some(withdrawal) = self.book.get(seq) else { return true };
-        let too_late = withdrawal.request.deadline < head.final_head.timestamp;
+    fn pay_one(&mut self, seq: Seq, turn: &mut Turn<'_>, out: &mut Output) {
+        let Some(withdrawal) = self.book.get(seq) else { return };
+        let too_late = withdrawal.request.deadline < turn.head.final_head.timestamp;
         if too_late || !self.may_sign(withdrawal.request.ledger) {
-            return true;
+            return;
         }
-        match withdrawal.next(now) {
+        match withdrawal.next(turn.now) {
             Next::Confirm => {
                 let op = Op::confirm(self.instance, withdrawal);
                 self.pipeline.push(op);
@@ -264,43 +264,42 @@ impl Bridge {
             // It comes again when a signer has answered.
             Next::Authorize(verdict) if self.book.room_to_sign(verdict) == 0 => {}
             Next::Authorize(verdict) => {
-                asked.push(Asked { seq, request: withdrawal.request, verdict });
+                turn.asked.push(Asked { seq, request: withdrawal.request, verdict });
                 self.book.set_work(seq, Work::Signing);
             }
+            // Without room for a transaction signing goes on: whoever has signatures can help themselves.
+            Next::Submit if turn.is_full => {}
             Next::Submit => {
-                let seqs = self.under_one_root(withdrawal, queue, head, now);
+                let seqs = self.under_one_root(withdrawal, turn);
                 let call = self.call_of(&seqs);
+                let Turn { queue, head, now, .. } = *turn;
                 let carried = seqs.clone();
                 let slot = self.submitter.as_mut().and_then(|s| s.open(carried, queue, head, now));
-                let Some((nonce, fees)) = slot else { return false };
+                let Some((nonce, fees)) = slot else {
+                    turn.is_full = true;
+                    return;
+                };
                 let plan = TransactionPlan { nonce, call, fees };
                 out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
                 seqs.into_iter().for_each(|seq| self.book.set_work(seq, Work::Submitted));
             }
             Next::Wait | Next::Resolve(_) | Next::Forget | Next::Contradiction(_) => {}
         }
-        true
     }
 
     /// This one and others after it that can go in the same transaction.
-    fn under_one_root(
-        &self,
-        first: &Withdrawal,
-        queue: Queue,
-        head: &Head,
-        now: Millis,
-    ) -> Vec<Seq> {
+    fn under_one_root(&self, first: &Withdrawal, turn: &Turn<'_>) -> Vec<Seq> {
         let mut seqs = vec![first.seq];
         let Some(root) = &first.authorization else { return seqs };
         let fits = |w: &Withdrawal| {
             w.authorization.as_ref().is_some_and(|a| a.shares_root(root))
-                && w.next(now) == Next::Submit
-                && w.request.deadline >= head.final_head.timestamp
+                && w.next(turn.now) == Next::Submit
+                && w.request.deadline >= turn.head.final_head.timestamp
                 && self.may_sign(w.request.ledger)
         };
         let mut after = first.seq;
         for _ in 0..BATCH_MAX.saturating_mul(2) {
-            let Some(seq) = self.book.next_after(queue, Some(after)) else { break };
+            let Some(seq) = self.book.next_after(turn.queue, Some(after)) else { break };
             after = seq;
             seqs.extend(self.book.get(seq).filter(|w| fits(w)).map(|w| w.seq));
             if seqs.len() == BATCH_MAX {

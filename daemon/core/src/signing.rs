@@ -53,9 +53,9 @@ pub struct LedgerSide {
     pub pending: Option<FoundTransfer>,
     /// Under the id of its post or void.
     pub resolve: Option<FoundTransfer>,
-    /// The token's VAULT account: posted debits less posted credits less pending credits, ledger
-    /// units; `None` if there is no such account.
-    pub vault_free: Option<u128>,
+    /// The token's VAULT account, ledger units: its posted debits, read before the chain's final block
+    /// was taken, less its posted credits, read after that; `None` if there is no such account.
+    pub vault_held: Option<u128>,
 }
 
 /// Why a signer does not sign.
@@ -78,7 +78,7 @@ pub enum Refusal {
     Resolved,
     /// A pending stands: it must be paid, not refused.
     IsReserved,
-    /// The contracts hold less than the ledger owes.
+    /// The contracts account for less than the ledger holds.
     Reserves,
     /// This signer signed the opposite before.
     SignedOtherwise,
@@ -144,7 +144,7 @@ pub fn request_of(domain: &Domain, ask: Ask, chain: &ChainSide) -> Result<Withdr
 }
 
 /// Judges both sides. The ledger must have been read before the chain's final block was taken: what
-/// it has posted is final there then.
+/// it has posted is final there then. Only what came out of VAULT is read after it.
 ///
 /// # Errors
 /// With the first reason not to sign.
@@ -174,16 +174,18 @@ pub fn check(
     if !fits {
         return Err(Refusal::OtherPending);
     }
-    if is_short(&withdrawal, chain, ledger) { Err(Refusal::Reserves) } else { Ok(()) }
+    if is_short(chain, ledger) { Err(Refusal::Reserves) } else { Ok(()) }
 }
 
-/// What the ledger holds beyond all pendings came from final deposits, and so did this one, which is
-/// unpaid. What was paid on chain and not posted yet is one of the other pendings. So the vault
-/// accounts for at least that much.
-fn is_short(withdrawal: &Withdrawal, chain: &ChainSide, ledger: &LedgerSide) -> bool {
-    let explained = chain.listing.zip(ledger.vault_free).and_then(|(listing, free)| {
-        free.checked_mul(listing.divisor.get())?.checked_add(withdrawal.request.amount.0)
-    });
+/// Whatever was posted as a deposit before the final block was taken came from a final deposit, and
+/// whatever was paid by that block is posted soon: then the vault accounts for at least what VAULT
+/// holds. Until the posts are there it looks short, and that passes. Pendings must not be set off:
+/// anybody can have as many as they have money.
+fn is_short(chain: &ChainSide, ledger: &LedgerSide) -> bool {
+    let explained = chain
+        .listing
+        .zip(ledger.vault_held)
+        .and_then(|(listing, held)| held.checked_mul(listing.divisor.get()));
     !chain.holdings.is_backed() || explained.is_none_or(|units| units > chain.holdings.accounted.0)
 }
 
@@ -319,8 +321,7 @@ mod tests {
             holdings,
             paused_until: UnixSeconds(0),
         };
-        let ledger =
-            LedgerSide { pending: Some(pending), resolve: None, vault_free: Some(900 - 400) };
+        let ledger = LedgerSide { pending: Some(pending), resolve: None, vault_held: Some(900) };
         Case { domain, instance, ask: Ask { id: request.id, verdict: Verdict::Pay }, chain, ledger }
     }
 
@@ -366,8 +367,8 @@ mod tests {
             (Refusal::NoPending, |c| c.ledger.pending = None),
             (Refusal::Resolved, resolved),
             (Refusal::IsReserved, refuse),
-            (Refusal::Reserves, |c| c.ledger.vault_free = Some(501)),
-            (Refusal::Reserves, |c| c.ledger.vault_free = None),
+            (Refusal::Reserves, |c| c.ledger.vault_held = Some(901)),
+            (Refusal::Reserves, |c| c.ledger.vault_held = None),
             (Refusal::Reserves, |c| c.chain.holdings.balance = TokenAmount(89_999)),
         ];
         for (n, (refusal, spoil)) in cases.into_iter().enumerate() {
@@ -388,6 +389,20 @@ mod tests {
             pending(&mut case, spoil);
             assert_eq!(case.judged(), Err(Refusal::OtherPending), "pending {n}");
         }
+    }
+
+    #[test]
+    fn forged_credits_are_not_hidden_by_what_others_have_pending() {
+        // Two more pendings of 400 ledger units each, and 399 units that nobody deposited.
+        let mut case = good();
+        let real = 900 + 400;
+        let held = TokenAmount(real * 100);
+        case.chain.holdings =
+            Holdings { accounted: held, claimable: TokenAmount(0), balance: held };
+        case.ledger.vault_held = Some(real);
+        assert_eq!(case.judged(), Ok(()));
+        case.ledger.vault_held = Some(real + 399);
+        assert_eq!(case.judged(), Err(Refusal::Reserves));
     }
 
     #[test]

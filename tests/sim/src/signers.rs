@@ -137,11 +137,10 @@ impl World<'_> {
         let ids = WithdrawalIds::of(self.instance, seq);
         let found = |id: TransferId| self.ledger.transfer(id.0).map(translate::found);
         let vault = AccountId::vault_chart(request.ledger, self.instance, VAULT.number);
-        let free = self.ledger.account(vault.0).and_then(|a| {
-            a.debits_posted.checked_sub(a.credits_posted)?.checked_sub(a.credits_pending)
-        });
+        let vault = self.ledger.account(vault.0);
+        let vault_held = vault.and_then(|a| a.debits_posted.checked_sub(a.credits_posted));
         let ledger =
-            LedgerSide { pending: found(ids.main), resolve: found(ids.resolve), vault_free: free };
+            LedgerSide { pending: found(ids.main), resolve: found(ids.resolve), vault_held };
         signing::check(&self.chain.rules.domain, self.instance, ask, &chain, &ledger).is_ok()
     }
 

@@ -170,3 +170,23 @@ fn a_transaction_record_of_an_earlier_version_is_read() {
     assert_eq!(persisted.transactions[0].seqs, [Seq(3)]);
     assert!(persisted.is_outdated);
 }
+
+#[test]
+fn without_room_for_a_transaction_signing_goes_on() {
+    let mut story = Story::new();
+    story.config.submitter.as_mut().unwrap().in_flight_max = 1;
+    story.restart();
+    story.mine_and_run(&[deposit(ALICE, 100)]);
+    // The first transaction is never mined, and each withdrawal has a root of its own.
+    story.mine(&[request(ALICE, 1), request(ALICE, 2)]);
+    for _ in 0..4 {
+        story.run();
+    }
+    assert_eq!(story.pool.len(), 1);
+    let later = story.mine(&[request(ALICE, 3)]);
+    for _ in 0..4 {
+        story.run();
+    }
+    assert_eq!(story.pool.len(), 1, "no room");
+    assert!(story.withdrawal(later).unwrap().authorization.is_some(), "they can help themselves");
+}

@@ -19,7 +19,7 @@ use axum::{
     routing::get,
 };
 use bridge_core::{
-    block::BlockNumber,
+    block::{BlockNumber, Seq},
     endpoint::EndpointStatus,
     id::Instance,
     reserves::{Proof, TokenReserves},
@@ -221,6 +221,8 @@ async fn reserves(State(sources): State<Sources>) -> Json<ReservesPage> {
 struct Part {
     /// Only what is older than this block.
     before_block: Option<BlockNumber>,
+    /// Only events with a lower number.
+    before_seq: Option<Seq>,
 }
 
 async fn transfers(
@@ -230,10 +232,10 @@ async fn transfers(
 ) -> Result<Json<transfers::Answer>, Problem> {
     let Path(reference) = reference.map_err(|e| Problem::bad_request(e.body_text()))?;
     let reference = reference.parse();
-    let part = part.map_err(|_| "before_block: the only parameter, the number of a block");
+    let part = part.map_err(|_| "before_block, before_seq: the only parameters, both numbers");
     match (reference, part) {
         (Ok(reference), Ok(Query(part))) => {
-            transfers::find(&sources, reference, part.before_block).await.map(Json)
+            transfers::find(&sources, reference, &part).await.map(Json)
         }
         (reference, part) => {
             let wrong: Option<reference::NotAReference> = reference.err();

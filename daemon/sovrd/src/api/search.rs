@@ -1,6 +1,6 @@
 //! The vault's events that a reference names, as the chain shows them now, final or not.
 
-use super::{Sources, problem::Problem, reference::Reference};
+use super::{Part, Sources, problem::Problem, reference::Reference};
 use crate::chain::{
     bindings::{self, Shown},
     error::ReadError,
@@ -12,7 +12,7 @@ use alloy::{
     rpc::types::Filter,
     sol_types::SolEvent,
 };
-use bridge_core::{block::BlockNumber, endpoint::ReadFault, vault_event::VaultEvent};
+use bridge_core::{endpoint::ReadFault, vault_event::VaultEvent};
 use std::{collections::BTreeSet, time::Duration};
 
 /// Searches of all clients at the same time.
@@ -20,14 +20,14 @@ pub(super) const SEARCHES_MAX: usize = 8;
 /// Longest wait for a turn.
 const TURN_MAX: Duration = Duration::from_secs(2);
 
-/// Searches below a block, or from the newest one on, for at most so many things.
+/// Searches the part of a history that is asked for, for at most so many things.
 ///
 /// # Errors
 /// If too many search already, or no node answers.
 pub(super) async fn run(
     sources: &Sources,
     reference: Reference,
-    before: Option<BlockNumber>,
+    part: &Part,
     items_max: usize,
 ) -> Result<Found, Problem> {
     let turn = tokio::time::timeout(TURN_MAX, sources.searches.acquire()).await;
@@ -40,8 +40,8 @@ pub(super) async fn run(
     let mut last = ReadFault::Unreachable;
     for (node, standing) in sources.nodes.in_order(&summary.endpoints) {
         let size = standing.range_blocks.min(sources.chain.range_blocks_max).max(1);
-        let scope = Scope { deployed, latest, before, size };
-        match one(node, reference, scope, items_max).await {
+        let scope = Scope { deployed, latest, before: part.before_block, size };
+        match one(node, reference, scope, (part, items_max)).await {
             Ok(found) => return Ok(found),
             Err(error) => last = error.fault(),
         }
@@ -53,7 +53,7 @@ async fn one(
     node: &Node,
     reference: Reference,
     scope: Scope,
-    items_max: usize,
+    (part, items_max): (&Part, usize),
 ) -> Result<Found, ReadError> {
     let filter = match reference {
         Reference::Deposit(seq) => Filter::new()
@@ -69,13 +69,35 @@ async fn one(
     let enough = |logs: &[Shown]| {
         if is_whole(reference, logs) {
             Enough::Entirely
-        } else if things(logs) > items_max {
+        } else if things(part.of(logs)) > items_max {
             Enough::ForNow
         } else {
             Enough::No
         }
     };
-    search::backwards(node, &filter, scope, enough).await
+    let mut found = search::backwards(node, &filter, scope, enough).await?;
+    found.logs.truncate(part.of(&found.logs).len());
+    Ok(found)
+}
+
+impl Part {
+    /// What of these, in the order of their numbers, belongs to it.
+    fn of<'a>(&self, logs: &'a [Shown]) -> &'a [Shown] {
+        let Some(before) = self.before_seq else { return logs };
+        let end = logs.partition_point(|shown| shown.log.seq < before);
+        logs.get(..end).unwrap_or(logs)
+    }
+}
+
+/// The newest of these, no more things than that; and how many are left out.
+pub(super) fn newest(logs: &mut Vec<Shown>, items_max: usize) -> usize {
+    let before = logs.len();
+    // A thing has three events at most: asked for, queued, ended.
+    logs.drain(..before.saturating_sub(items_max.saturating_mul(3)));
+    while things(logs) > items_max && !logs.is_empty() {
+        logs.remove(0);
+    }
+    before.saturating_sub(logs.len())
 }
 
 /// True if nothing before what was found can belong to it.

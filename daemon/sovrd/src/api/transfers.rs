@@ -3,7 +3,7 @@
 //! Nothing is remembered for this: both are the states of record. What is not known yet is
 //! `pending`, never an error.
 
-use super::{Sources, problem::Problem, reference::Reference, search};
+use super::{Part, Sources, problem::Problem, reference::Reference, search};
 use crate::chain::{bindings::Shown, search::Found as Events};
 use alloy::primitives::{Address, B256};
 use bridge_core::{
@@ -110,17 +110,19 @@ struct Story {
     refused: Option<RefusalReason>,
 }
 
-/// Finds what a reference names, below a block if one is given.
+/// Finds what a reference names in a part of its history.
 ///
 /// # Errors
 /// If the node or the ledger does not answer.
 pub(super) async fn find(
     sources: &Sources,
     reference: Reference,
-    before: Option<BlockNumber>,
+    part: &Part,
 ) -> Result<Answer, Problem> {
-    let Events { logs, from, is_complete } =
-        search::run(sources, reference, before, ITEMS_MAX).await?;
+    let Events { mut logs, from, is_complete } =
+        search::run(sources, reference, part, ITEMS_MAX).await?;
+    let left_out = search::newest(&mut logs, ITEMS_MAX) > 0;
+    let older = older(reference, &logs, left_out, (from, is_complete));
     let found = ledger_side(sources, reference, &logs).await?;
     let mut deposits = Vec::new();
     let mut stories: BTreeMap<B256, Story> = BTreeMap::new();
@@ -160,26 +162,24 @@ pub(super) async fn find(
         let at = at.or_else(|| story.end.as_ref().map(|(log, _)| log.seq));
         items.push((at, withdrawal_item(sources, id, &story, open.as_ref(), &found)));
     }
-    Ok(Answer::of(items, from, is_complete, reference))
+    items.sort_by_key(|(at, _)| *at);
+    let items = items.into_iter().map(|(_, item)| item).collect();
+    Ok(Answer { items, searched_from_block: from, truncated: older.is_some(), older })
 }
 
-impl Answer {
-    fn of(
-        mut items: Vec<(Option<Seq>, Item)>,
-        from: BlockNumber,
-        is_complete: bool,
-        reference: Reference,
-    ) -> Self {
-        items.sort_by_key(|(at, _)| *at);
-        let left_out = items.len().saturating_sub(ITEMS_MAX);
-        items.drain(..left_out);
-        let items: Vec<Item> = items.into_iter().map(|(_, item)| item).collect();
-        // What was left out is found again below the block of the oldest that is shown.
-        let oldest = items.iter().find_map(|i| i.chain.as_ref()).map(|chain| chain.block);
-        let below = if left_out > 0 { oldest.map_or(from, |block| block.plus(1)) } else { from };
-        let truncated = left_out > 0 || !is_complete;
-        let older = truncated.then(|| format!("/v1/transfers/{reference}?before_block={below}"));
-        Self { items, searched_from_block: from, truncated, older }
+/// Where older items are: below what is shown, to the event, or below what was searched.
+fn older(
+    reference: Reference,
+    shown: &[Shown],
+    left_out: bool,
+    (from, is_complete): (BlockNumber, bool),
+) -> Option<String> {
+    let path = format!("/v1/transfers/{reference}?before_block=");
+    match shown.first().filter(|_| left_out) {
+        Some(Shown { log, .. }) => {
+            Some(format!("{path}{}&before_seq={}", log.block.number.plus(1), log.seq))
+        }
+        None => (!is_complete).then(|| format!("{path}{from}")),
     }
 }
 
@@ -271,6 +271,8 @@ fn withdrawal_item(
     let end = story.end.as_ref();
     let status = withdrawal_status(open, end.map(|(_, outcome)| *outcome), resolve);
     let sentence = match (&story.request, open.map(|w| w.reservation)) {
+        // Its request is on an older page.
+        (None, _) if end.is_some() => status.sentence().to_owned(),
         (None, _) => "not seen in a block yet; ask again in a moment".to_owned(),
         (Some(_), Some(Reservation::Refused(reason))) => {
             format!("{}: {}", status.sentence(), reason.sentence())
@@ -327,6 +329,8 @@ fn withdrawal_status(
         (Some(Outcome::Refused), _) => Status::Refused,
         (Some(Outcome::Cancelled), _) => Status::Cancelled,
         (Some(Outcome::Expired), _) | (None, Some(FoundPhase::Void)) => Status::Expired,
+        // How it ended on chain is on a newer page.
+        (None, Some(FoundPhase::Post)) => Status::Paid,
         (None, _) => Status::Pending,
     }
 }

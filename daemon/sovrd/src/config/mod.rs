@@ -434,6 +434,10 @@ fn signers(
             format_args!("missing; give {right}, or a signer_keystore with signer_password_file"),
         );
     }
+    let twice = list.iter().enumerate().find(|(n, url)| list.iter().take(*n).any(|u| u == *url));
+    if twice.is_some() {
+        s.fault("signer_urls", "one of them is there twice: it would be counted twice");
+    }
     if list.len() > SIGNERS_MAX {
         s.fault("signer_urls", format_args!("more than {SIGNERS_MAX} signers"));
     }

@@ -21,8 +21,9 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{collections::BTreeMap, time::Duration};
 use tracing::warn;
 
-/// Longest wait for one signer; it looks again at what may pass.
-const ANSWER_MAX: Duration = Duration::from_secs(8);
+/// Longest wait for one signer: it may ask a second endpoint after one that hangs, and looks again at
+/// what may pass.
+const ANSWER_MAX: Duration = Duration::from_secs(25);
 /// Longest answer of a signer that is read, bytes.
 const ANSWER_BYTES_MAX: usize = 4 << 10;
 
@@ -51,7 +52,10 @@ impl std::fmt::Debug for Remote {
 /// Why there are too few signatures.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TooFew {
-    #[error("what is asked for cannot be signed: ids that do not fit, or payouts among refusals")]
+    #[error(
+        "what is asked for cannot be signed: ids that do not fit, payouts among refusals, or a vault \
+         that asks for no signature"
+    )]
     Nonsense,
     #[error("the vault's signers cannot be read: {0}")]
     Node(#[from] ReadError),
@@ -129,6 +133,9 @@ impl Signers {
     ) -> Result<Vec<Bytes>, TooFew> {
         let Some(first) = asks.first() else { return Err(TooFew::Nonsense) };
         let set = nodes.signer_set().await?;
+        if set.threshold == 0 {
+            return Err(TooFew::Nonsense);
+        }
         let digest = tree.digest(domain, first.verdict);
         let mut tally = Tally { digest, signers: &set.signers, ..Tally::default() };
         if let Some(key) = &self.local {
@@ -170,13 +177,13 @@ impl Tally<'_> {
             Ok(signed) => signed,
             Err(reason) => return self.reasons.push(reason),
         };
-        let signer = signed_by(&signature, self.digest).filter(|signer| *signer == claimed);
-        match signer {
+        let signed = signed_by(&signature, self.digest).filter(|(signer, _)| *signer == claimed);
+        match signed {
             None => self.reasons.push(format!("{claimed}: not its signature of what was asked")),
-            Some(signer) if self.signers.contains(&signer) => {
+            Some((signer, signature)) if self.signers.contains(&signer) => {
                 self.signatures.insert(signer, signature);
             }
-            Some(stranger) => {
+            Some((stranger, _)) => {
                 self.strangers = self.strangers.saturating_add(1);
                 self.reasons.push(format!("{stranger} is none of the vault's signers now"));
             }
@@ -189,7 +196,36 @@ fn sign_here(key: &PrivateKeySigner, digest: B256) -> Result<(Address, Bytes), S
     Ok((key.address(), Bytes::from(signature.as_bytes().to_vec())))
 }
 
-fn signed_by(signature: &Bytes, digest: B256) -> Option<Address> {
-    let signature = Signature::try_from(signature.as_ref()).ok()?;
-    signature.recover_address_from_prehash(&digest).ok()
+/// Who signed, and the signature in the only form that the vault takes: low `s`, `v` 27 or 28. Another
+/// form of a good signature must not spoil those of the others.
+fn signed_by(signature: &Bytes, digest: B256) -> Option<(Address, Bytes)> {
+    let signature = Signature::try_from(signature.as_ref()).ok()?.normalized_s();
+    let signer = signature.recover_address_from_prehash(&digest).ok()?;
+    Some((signer, signature.as_bytes().to_vec().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::U256;
+
+    #[test]
+    fn any_form_of_a_good_signature_becomes_the_one_that_the_vault_takes() {
+        let key = PrivateKeySigner::random();
+        let digest = B256::repeat_byte(3);
+        let good = key.sign_hash_sync(&digest).unwrap();
+        let plain = Bytes::from(good.as_bytes().to_vec());
+        let order = U256::from_str_radix(
+            "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141",
+            16,
+        );
+        let high = Signature::new(good.r(), order.unwrap() - good.s(), !good.v());
+        let mut raw_parity = plain.to_vec();
+        raw_parity[64] -= 27;
+        for form in [plain.to_vec(), high.as_bytes().to_vec(), raw_parity] {
+            assert_eq!(signed_by(&form.into(), digest), Some((key.address(), plain.clone())));
+        }
+        assert_ne!(signed_by(&plain, B256::ZERO).map(|(signer, _)| signer), Some(key.address()));
+        assert_eq!(signed_by(&Bytes::from_static(b"short"), digest), None);
+    }
 }

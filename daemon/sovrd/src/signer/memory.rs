@@ -44,14 +44,13 @@ impl Memory {
         let failed = |e: &dyn std::fmt::Display| NotSigned::Memory(e.to_string());
         let record = [u8::from(verdict == Verdict::Pay)];
         let known = self.db.compare_and_swap(id, None::<&[u8]>, Some(&record));
-        match known.map_err(|e| failed(&e))? {
-            Ok(()) => {
-                self.db.flush().map_err(|e| failed(&e))?;
-                self.file.sync_all().map_err(|e| failed(&e))
-            }
-            Err(other) if other.current.as_deref() == Some(&record) => Ok(()),
-            Err(_) => Err(NotSigned::Refused(Refusal::SignedOtherwise)),
+        let known = known.map_err(|e| failed(&e))?;
+        if known.is_err_and(|other| other.current.as_deref() != Some(&record)) {
+            return Err(NotSigned::Refused(Refusal::SignedOtherwise));
         }
+        // Known already, it may still be on its way to the disk.
+        self.db.flush().map_err(|e| failed(&e))?;
+        self.file.sync_all().map_err(|e| failed(&e))
     }
 }
 

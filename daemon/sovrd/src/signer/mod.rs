@@ -9,7 +9,7 @@ mod page;
 pub(crate) use page::Signed;
 
 use crate::{
-    chain::{error::ReadError, nodes::Nodes, search::Scope},
+    chain::{error::ReadError, nodes::Nodes},
     config::Config,
     exit::Failure,
     identity::{self, Vault},
@@ -25,10 +25,11 @@ use alloy::{
 use bridge_core::{
     block::BlockNumber,
     eip712::Domain,
-    id::Instance,
+    id::{Instance, InstanceKey},
     signing::{Ask, Refusal, Tree},
     withdrawal::Verdict,
 };
+use evidence::Known;
 use futures_util::future;
 use memory::Memory;
 use std::{
@@ -37,7 +38,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Mutex};
 use tracing::{info, warn};
 
 /// A refusal that may pass is looked at again for so long: the signer's node may be a block behind.
@@ -56,10 +57,13 @@ pub(crate) struct Signer {
     nodes: Nodes,
     /// How many of its endpoints must say that it may be signed.
     quorum: usize,
-    ledger: Ledger,
+    ledger: Arc<Ledger>,
     memory: Memory,
     deployed: BlockNumber,
     range_blocks_max: u64,
+    /// Where requests are.
+    known: Mutex<Known>,
+    instance_key: InstanceKey,
     /// Hash of the token, so that comparing it takes the same time for every guess.
     token: B256,
 }
@@ -73,6 +77,12 @@ enum NotSigned {
     Node(#[from] ReadError),
     #[error("the signer's ledger does not answer: {0}")]
     Ledger(#[from] CallError),
+    #[error("the request is old: blocks from {0} on are searched, the next question goes on below")]
+    Searching(BlockNumber),
+    #[error(
+        "the signer's ledger knows nothing of this vault: another cluster, or no daemon has run yet"
+    )]
+    OtherLedger,
     #[error("the signer cannot remember what it signs: {0}")]
     Memory(String),
     #[error("the key does not sign: {0}")]
@@ -93,8 +103,10 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         () = stop.received() => return Ok(()),
     };
     info!(signer = %ready.address(), address = %config.listen, "signing");
+    let heartbeat = ready.ledger.clone().heartbeat(ready.registry());
     let page = page::router(Arc::new(ready));
     tokio::select! {
+        () = heartbeat => Err(Failure::bug("the ledger's heartbeat ended")),
         served = axum::serve(listener, page) => {
             served.map_err(|e| Failure::transient(format!("api.listen: {e}")))
         }
@@ -129,8 +141,10 @@ async fn open(config: &Config) -> Result<Signer, Failure> {
         instance,
         nodes,
         quorum: usize::from(config.chain.quorum),
-        ledger,
+        ledger: Arc::new(ledger),
         memory,
+        known: Mutex::default(),
+        instance_key: identity.key(),
         deployed: config.chain.deploy_block,
         range_blocks_max: config.chain.range_blocks_max,
         token,
@@ -216,26 +230,25 @@ impl Signer {
     /// As many endpoints as must agree have to say that it may be signed.
     async fn judge(&self, ask: Ask) -> Result<(), NotSigned> {
         let mut agreed = 0_usize;
-        let mut last = NotSigned::Refused(Refusal::NoFinalRequest);
+        let mut why = None;
         for node in self.nodes.all() {
             match self.judge_by(node, ask).await {
                 Ok(()) => agreed = agreed.saturating_add(1),
+                // What may pass is worth another look, whatever the others say.
+                Err(NotSigned::Refused(refusal)) if refusal.may_pass() => {
+                    why = Some(NotSigned::Refused(refusal));
+                }
                 Err(error) => {
                     if !matches!(error, NotSigned::Refused(_)) {
                         warn!(%error, endpoint = %node.endpoint(), "no judgement");
                     }
-                    last = error;
+                    why = why.or(Some(error));
                 }
             }
             if agreed >= self.quorum {
                 return Ok(());
             }
         }
-        Err(last)
-    }
-
-    fn scope(&self, latest: BlockNumber) -> Scope {
-        let (deployed, size) = (self.deployed, self.range_blocks_max);
-        Scope { deployed, latest, before: Some(latest.plus(1)), size }
+        Err(why.unwrap_or(NotSigned::Refused(Refusal::NoFinalRequest)))
     }
 }

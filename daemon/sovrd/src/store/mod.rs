@@ -161,7 +161,7 @@ mod tests {
     use super::*;
     use bridge_core::{
         block::{BlockNumber, BlockRef, Seq},
-        checkpoint::{Checkpoint, Cursor, Reach},
+        checkpoint::{Checkpoint, Cursor, ENCODING, Reach},
         halt::{Evidence, Told},
         id::InstanceKey,
     };
@@ -245,7 +245,8 @@ mod tests {
 
         for record in opened.store.db.iter() {
             let (key, value) = record.unwrap();
-            assert_eq!(checked(&key, &value).unwrap()[0], 2, "{}", String::from_utf8_lossy(&key));
+            let version = checked(&key, &value).unwrap()[0];
+            assert_eq!(version, ENCODING, "{}", String::from_utf8_lossy(&key));
         }
         drop(opened.store);
         let again = SledStore::open(folder.path()).unwrap().load().unwrap();
@@ -291,7 +292,8 @@ mod tests {
     fn a_store_of_a_newer_program_is_refused_and_left_alone() {
         let folder = TempDir::new("store").unwrap();
         let store = SledStore::open(folder.path()).unwrap();
-        store.db.insert("checkpoint", with_checksum(b"checkpoint", b"\x03{}")).unwrap();
+        let newer = [ENCODING + 1, b'{', b'}'];
+        store.db.insert("checkpoint", with_checksum(b"checkpoint", &newer)).unwrap();
         store.sync().unwrap();
         drop(store);
         let error = open(folder.path()).map(|_| ()).unwrap_err();
