@@ -165,6 +165,8 @@ pub struct TransactionPlan {
     pub call: Call,
     /// EIP-1559 fees.
     pub fees: Fees,
+    /// Most gas that it may use.
+    pub gas_limit: u64,
 }
 
 /// What a transaction does.

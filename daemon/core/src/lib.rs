@@ -9,7 +9,8 @@
 //! [`namespace`], [`user_data`], [`transfer`], [`vault_event`], [`eip712`], [`intent`],
 //! [`operators`]), what comes in and goes out ([`event`], [`command`]), how it is decided
 //! ([`endpoint`], `agreement`, `range_check`, [`chain_view`], [`plausible`], [`posting`],
-//! [`pipeline`], [`withdrawal`], [`submitter`], [`reserves`] after a `hearing`, [`bridge`], its payouts in `payout`), what is kept
+//! [`pipeline`], [`withdrawal`], [`submitter`] with its `gas`, [`reserves`] after a `hearing`,
+//! [`bridge`], its payouts in `payout`), what a signer checks ([`signing`]), what is kept
 //! ([`checkpoint`], [`driver`]), what must always hold ([`invariant`]).
 
 pub mod account;
@@ -27,6 +28,7 @@ pub mod driver;
 pub mod eip712;
 pub mod endpoint;
 pub mod event;
+mod gas;
 pub mod halt;
 mod hearing;
 pub mod id;

@@ -10,9 +10,11 @@ use crate::{
     bridge::{Bridge, WORK_PER_STEP, is_released},
     checkpoint::{Change, SentTransaction},
     command::{
-        Asked, Call, Carried, ChainCommand, Command, Notice, Output, PayoutCommand, TransactionPlan,
+        Asked, Call, Carried, ChainCommand, Command, Fees, Notice, Output, PayoutCommand,
+        TransactionPlan,
     },
     event::{Head, PayoutEvent, Signed},
+    gas,
     halt::{Entry, Evidence},
     obstacle::Obstacle,
     op::Op,
@@ -175,12 +177,11 @@ impl Bridge {
                     out.commands.push(Command::Payout(order));
                 }
                 Care::Replace { nonce, seqs, fees } => {
-                    let call = self.call_of(&seqs);
-                    let plan = TransactionPlan { nonce, call, fees };
+                    let plan = self.plan(nonce, self.call_of(&seqs), fees);
                     out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
                 }
                 Care::Fill { nonce, fees } => {
-                    let plan = TransactionPlan { nonce, call: Call::Nothing, fees };
+                    let plan = self.plan(nonce, Call::Nothing, fees);
                     out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
                 }
                 Care::Used { nonce, seqs } => self.on_nonce_used(nonce, &seqs, now, out),
@@ -270,21 +271,52 @@ impl Bridge {
             // Without room for a transaction signing goes on: whoever has signatures can help themselves.
             Next::Submit if turn.is_full => {}
             Next::Submit => {
+                let pays = withdrawal.verdict() == Some(Verdict::Pay);
                 let seqs = self.under_one_root(withdrawal, turn);
-                let call = self.call_of(&seqs);
-                let Turn { queue, head, now, .. } = *turn;
-                let carried = seqs.clone();
-                let slot = self.submitter.as_mut().and_then(|s| s.open(carried, queue, head, now));
-                let Some((nonce, fees)) = slot else {
-                    turn.is_full = true;
-                    return;
-                };
-                let plan = TransactionPlan { nonce, call, fees };
-                out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
-                seqs.into_iter().for_each(|seq| self.book.set_work(seq, Work::Submitted));
+                turn.is_full = !self.submit(seqs, pays, turn, out);
             }
             Next::Wait | Next::Resolve(_) | Next::Forget | Next::Contradiction(_) => {}
         }
+    }
+
+    /// Puts as many of these into a transaction as the gas money is enough for; false if there is no
+    /// room for one.
+    fn submit(
+        &mut self,
+        mut seqs: Vec<Seq>,
+        pays: bool,
+        turn: &Turn<'_>,
+        out: &mut Output,
+    ) -> bool {
+        let Turn { queue, head, now, .. } = *turn;
+        let Some(submitter) = &self.submitter else { return false };
+        let affordable = submitter.affordable(head, pays);
+        if affordable == 0 {
+            // What is bound by transactions under way comes free; what is not there does not.
+            let short = seqs.first().copied().filter(|_| submitter.in_flight() == 0);
+            short.into_iter().for_each(|seq| self.hold(seq, Obstacle::GasMoneyShort, now, out));
+            return false;
+        }
+        seqs.truncate(affordable);
+        let call = self.call_of(&seqs);
+        let gas_limit = gas::limit_of(&call, self.gas_of_one());
+        let carried = seqs.clone();
+        let submitter = self.submitter.as_mut();
+        let slot = submitter.and_then(|s| s.open(carried, gas_limit, queue, head, now));
+        let Some((nonce, fees)) = slot else { return false };
+        let plan = TransactionPlan { nonce, call, fees, gas_limit };
+        out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
+        seqs.into_iter().for_each(|seq| self.book.set_work(seq, Work::Submitted));
+        true
+    }
+
+    fn gas_of_one(&self) -> u64 {
+        self.config.submitter.map_or(0, |submitter| submitter.gas_limit)
+    }
+
+    fn plan(&self, nonce: u64, call: Call, fees: Fees) -> TransactionPlan {
+        let gas_limit = gas::limit_of(&call, self.gas_of_one());
+        TransactionPlan { nonce, call, fees, gas_limit }
     }
 
     /// This one and others after it that can go in the same transaction.

@@ -3,7 +3,7 @@
 
 use crate::{
     asset::Listing,
-    block::{BlockRef, Seq, UnixSeconds},
+    block::{Seq, UnixSeconds},
     eip712::{Domain, merkle_parent, payout_leaf, refusal_leaf},
     event::ContractState,
     id::Instance,
@@ -30,9 +30,7 @@ pub struct Ask {
 /// What the signer's own node says, all at one final block.
 #[derive(Clone, Copy, Debug)]
 pub struct ChainSide {
-    /// The final block.
-    pub block: BlockRef,
-    /// Its time.
+    /// The block's time.
     pub time: UnixSeconds,
     /// The final request with that id, and its event number.
     pub request: Option<(Seq, Request)>,
@@ -118,10 +116,7 @@ impl fmt::Display for Refusal {
 }
 
 /// The withdrawal as it must stand in the ledger if a signer's node tells the truth.
-///
-/// # Errors
-/// If the request, its contract state or the time forbid it already.
-pub fn request_of(domain: &Domain, ask: Ask, chain: &ChainSide) -> Result<Withdrawal, Refusal> {
+fn request_of(domain: &Domain, ask: Ask, chain: &ChainSide) -> Result<Withdrawal, Refusal> {
     let (seq, request) = chain.request.ok_or(Refusal::NoFinalRequest)?;
     // The id commits to every field: amount, recipient, deadline and number.
     if request.id != ask.id || domain.request_id(&request, seq.0) != ask.id {
@@ -258,9 +253,7 @@ mod tests {
     use crate::{
         amount::{ScaleDivisor, TokenAmount},
         asset::LedgerId,
-        block::BlockNumber,
-        id::{AccountId, TransferId},
-        posting::WithdrawalIds,
+        id::AccountId,
         withdrawal::RefusalReason,
     };
     use alloy_primitives::Address;
@@ -313,7 +306,6 @@ mod tests {
         let held = TokenAmount(90_000);
         let holdings = Holdings { accounted: held, claimable: TokenAmount(0), balance: held };
         let chain = ChainSide {
-            block: BlockRef { number: BlockNumber(9), hash: B256::repeat_byte(9) },
             time: UnixSeconds(NOW),
             request: Some((seq, request)),
             state: Some(ContractState::Requested),
@@ -426,14 +418,5 @@ mod tests {
         let domain = Domain::new(1, Address::ZERO);
         let digest = |ask: Ask| Tree::over(&[ask]).unwrap().digest(&domain, ask.verdict);
         assert_ne!(digest(pay), digest(refuse));
-    }
-
-    #[test]
-    fn ids_are_looked_up_where_the_pending_is_made() {
-        let case = good();
-        let (seq, _) = case.chain.request.unwrap();
-        let ids = WithdrawalIds::of(case.instance, seq);
-        assert_eq!(case.ledger.pending.unwrap().id, ids.main);
-        assert_ne!(ids.resolve, TransferId(0));
     }
 }

@@ -7,8 +7,9 @@ use crate::{
     block::{Millis, Seq},
     book::Queue,
     checkpoint::SentTransaction,
-    command::Fees,
+    command::{Call, Fees},
     event::{Head, SubmitterAccount},
+    gas,
     obstacle::Obstacle,
 };
 use alloy_primitives::{Address, B256, Bytes};
@@ -23,6 +24,8 @@ pub struct SubmitterConfig {
     pub low_balance: u128,
     /// Transactions that may wait for a block at the same time.
     pub in_flight_max: usize,
+    /// Gas limit of one payout or refusal.
+    pub gas_limit: u64,
     /// Least tip for one unit of gas, wei; it follows what others tip, up to `fee_cap`.
     pub priority_fee: u128,
     /// Never offer more than this for one unit of gas, wei.
@@ -48,6 +51,8 @@ struct Slot {
     priced_at: Option<Millis>,
     /// Fees of the transaction that is being built.
     building: Option<Fees>,
+    /// Its gas limit, and that of those before it.
+    gas_limit: u64,
     /// The vault said no to another trial: a replacement only uses the nonce up.
     hopeless: bool,
 }
@@ -90,7 +95,9 @@ impl Submitter {
         let slot = |t: SentTransaction| {
             let (sent_at, priced_at, building, hopeless) = (None, None, None, false);
             let (nonce, seqs) = (t.nonce, t.seqs.clone());
-            (nonce, Slot { seqs, sent: Some(t), sent_at, priced_at, building, hopeless })
+            let gas_limit = gas::limit(seqs.len(), true, config.gas_limit);
+            let sent = Some(t);
+            (nonce, Slot { seqs, sent, sent_at, priced_at, building, gas_limit, hopeless })
         };
         let (ours, foreign): (Vec<_>, Vec<_>) =
             sent.into_iter().partition(|t| t.sender == config.address);
@@ -155,6 +162,7 @@ impl Submitter {
     pub(crate) fn open(
         &mut self,
         seqs: Vec<Seq>,
+        gas_limit: u64,
         queue: Queue,
         head: &Head,
         now: Millis,
@@ -170,14 +178,29 @@ impl Submitter {
         }
         let nonce = self.next_nonce(account);
         let fees = self.fees(head);
-        self.take(nonce, seqs, fees, now);
+        self.take(nonce, seqs, (fees, gas_limit), now);
         Some((nonce, fees))
     }
 
-    fn take(&mut self, nonce: u64, seqs: Vec<Seq>, fees: Fees, now: Millis) {
-        let (sent_at, priced_at) = (Some(now), Some(now));
-        let building = Some(fees);
-        let slot = Slot { seqs, sent: None, sent_at, priced_at, building, hopeless: false };
+    /// How many withdrawals the gas money is enough for now, beside what is under way: nodes take a
+    /// transaction only if its sender could pay for its whole gas limit.
+    pub(crate) fn affordable(&self, head: &Head, pays: bool) -> usize {
+        let Some(account) = head.submitter else { return 0 };
+        let bound = self.waiting(account).map(Slot::cost).fold(0, u128::saturating_add);
+        let free = account.balance.saturating_sub(bound);
+        let gas = free.checked_div(self.fees(head).max_fee).unwrap_or(u128::MAX);
+        gas::items_within(gas, pays, self.config.gas_limit)
+    }
+
+    /// Slots whose nonce no block has used yet.
+    fn waiting(&self, account: SubmitterAccount) -> impl Iterator<Item = &Slot> {
+        self.slots.range(account.latest_nonce..).map(|(_, slot)| slot)
+    }
+
+    fn take(&mut self, nonce: u64, seqs: Vec<Seq>, (fees, gas_limit): (Fees, u64), now: Millis) {
+        let (sent, sent_at, priced_at) = (None, Some(now), Some(now));
+        let (building, hopeless) = (Some(fees), false);
+        let slot = Slot { seqs, sent, sent_at, priced_at, building, gas_limit, hopeless };
         self.slots.insert(nonce, slot);
     }
 
@@ -232,10 +255,12 @@ impl Submitter {
     pub(crate) fn care(&mut self, head: &Head, now: Millis) -> Vec<Care> {
         let Some(account) = head.submitter else { return Vec::new() };
         let config = self.config;
+        let bound = self.waiting(account).map(Slot::cost).fold(0, u128::saturating_add);
+        let mut free = account.balance.saturating_sub(bound);
         let mut care: Vec<Care> = self
             .slots
             .values_mut()
-            .filter_map(|slot| slot.care(&config, head.base_fee, account, now))
+            .filter_map(|slot| slot.care(&config, (head.base_fee, account), &mut free, now))
             .collect();
         for action in &care {
             if let Care::Used { nonce, .. } = action {
@@ -264,7 +289,8 @@ impl Submitter {
         let fees = self.fees(head);
         gaps.into_iter()
             .map(|nonce| {
-                self.take(nonce, Vec::new(), fees, now);
+                let gas_limit = gas::limit_of(&Call::Nothing, self.config.gas_limit);
+                self.take(nonce, Vec::new(), (fees, gas_limit), now);
                 Care::Fill { nonce, fees }
             })
             .collect()
@@ -272,11 +298,18 @@ impl Submitter {
 }
 
 impl Slot {
+    /// Most that it can cost, wei.
+    fn cost(&self) -> u128 {
+        let sent = self.sent.as_ref().map(|sent| sent.fees);
+        let fees = [sent, self.building].into_iter().flatten().map(|fees| fees.max_fee).max();
+        fees.unwrap_or_default().saturating_mul(self.gas_limit.into())
+    }
+
     fn care(
         &mut self,
         config: &SubmitterConfig,
-        base_fee: u128,
-        account: SubmitterAccount,
+        (base_fee, account): (u128, SubmitterAccount),
+        free: &mut u128,
         now: Millis,
     ) -> Option<Care> {
         let sent = self.sent.as_ref()?;
@@ -289,7 +322,12 @@ impl Slot {
         }
         if is_past(*self.priced_at.get_or_insert(now), config.replace_ms, now) {
             self.priced_at = Some(now);
-            if let Some(fees) = raised(sent.fees, base_fee, config.fee_cap) {
+            let raised = raised(sent.fees, base_fee, config.fee_cap);
+            let cost = |fees: Fees| fees.max_fee.saturating_mul(self.gas_limit.into());
+            let more = |fees: Fees| cost(fees).saturating_sub(cost(sent.fees));
+            // What nobody could pay for, no node takes.
+            if let Some(fees) = raised.filter(|fees| more(*fees) <= *free) {
+                *free = free.saturating_sub(more(fees));
                 self.building = Some(fees);
                 self.sent_at = Some(now);
                 let seqs = if self.hopeless { Vec::new() } else { self.seqs.clone() };

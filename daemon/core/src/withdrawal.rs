@@ -131,7 +131,7 @@ impl Authorization {
     /// True if both stand under one root: the same signers signed it.
     #[must_use]
     pub fn shares_root(&self, other: &Self) -> bool {
-        self.signatures == other.signatures
+        !self.signatures.is_empty() && self.signatures == other.signatures
     }
 }
 

@@ -259,6 +259,7 @@ fn submitter((payouts, address): (&config::Payouts, Address)) -> SubmitterConfig
         address,
         low_balance: payouts.low_balance,
         in_flight_max: payouts.in_flight_max,
+        gas_limit: payouts.gas_limit,
         priority_fee: payouts.priority_fee,
         fee_cap: payouts.fee_cap,
         rebroadcast_ms: payouts.rebroadcast_ms,

@@ -92,6 +92,7 @@ pub(crate) fn config(rng: &mut Rng, chain: &Chain) -> (Config, Instance) {
         submitter: Some(SubmitterConfig {
             address: SUBMITTER,
             low_balance: 0,
+            gas_limit: 500_000,
             in_flight_max: usize::try_from(rng.between(1, 4)).unwrap_or(1),
             priority_fee: 10,
             fee_cap: 100_000,

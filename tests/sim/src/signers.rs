@@ -122,7 +122,6 @@ impl World<'_> {
         let claimable: u128 = state.claimable[token].iter().map(|(_, amount)| amount).sum();
         let short = u128::from(self.chain.rules.short.contains(&number));
         let chain = ChainSide {
-            block: block.header.block,
             time: block.header.timestamp,
             request: state.slot(ask.id).map(|slot| (slot.seq, slot.request)),
             state: Some(state.state_of(ask.id)),

@@ -190,3 +190,61 @@ fn without_room_for_a_transaction_signing_goes_on() {
     assert_eq!(story.pool.len(), 1, "no room");
     assert!(story.withdrawal(later).unwrap().authorization.is_some(), "they can help themselves");
 }
+
+/// What so many units of gas can cost at the story's prices.
+const fn worth(gas: u64) -> u128 {
+    210 * gas as u128
+}
+
+#[test]
+fn a_batch_is_no_larger_than_the_gas_money_and_the_rest_follows() {
+    let mut story = Story::new();
+    story.batches = true;
+    // Enough for one and two more, not for three more.
+    story.chain.account.balance = worth(GAS_LIMIT + 2 * 330_000) + 1;
+    story.mine_and_run(&[deposit(ALICE, 1_000)]);
+    story.mine(&vec![request(ALICE, 1); 5]);
+    let first = story.run_until(build);
+    assert_eq!((carried(&first).len(), first.gas_limit), (3, GAS_LIMIT + 2 * 330_000));
+    story.answer(Command::Payout(PayoutCommand::Build(first)));
+    story.answer_all();
+    // The money is bound until that one is mined; nobody is held for it.
+    story.run();
+    assert_eq!(story.pool.len(), 1);
+    assert!(story.bridge.withdrawals().all(|w| w.obstacle.is_none()));
+    story.mine_pool();
+    assert_eq!(carried(&story.run_until(build)).len(), 2);
+}
+
+#[test]
+fn without_gas_money_nothing_is_built_and_fees_are_not_raised_beyond_it() {
+    let mut story = Story::new();
+    story.chain.account.balance = worth(GAS_LIMIT) - 1;
+    story.mine_and_run(&[deposit(ALICE, 5)]);
+    let seq = story.mine(&[request(ALICE, 5)]);
+    for _ in 0..3 {
+        story.run();
+    }
+    assert_eq!(story.said.iter().find_map(build), None);
+    assert_eq!(story.withdrawal(seq).unwrap().obstacle, Some(Obstacle::GasMoneyShort));
+
+    // Filled up for these prices, not for a quarter more.
+    story.chain.account.balance = worth(GAS_LIMIT);
+    story.run();
+    story.pass(BACKOFF_LONGEST_MS);
+    let plan = story.run_until(build);
+    story.answer(Command::Payout(PayoutCommand::Build(plan)));
+    story.answer_all();
+    let fees = story.persisted().transactions[0].fees;
+    for _ in 0..5 {
+        story.pass(REPLACE_MS);
+        story.run();
+    }
+    assert_eq!(story.persisted().transactions[0].fees, fees, "nobody could pay for more");
+    story.chain.account.balance = worth(2 * GAS_LIMIT);
+    for _ in 0..2 {
+        story.pass(REPLACE_MS);
+        story.run();
+    }
+    assert!(story.persisted().transactions[0].fees.max_fee > fees.max_fee);
+}

@@ -159,19 +159,6 @@ impl Nodes {
         self.first(|node| node.trial(from, input.clone(), gas_limit)).await
     }
 
-    /// What an account has now, wei, by the first endpoint that answers.
-    ///
-    /// # Errors
-    /// What the last endpoint said, if none answers.
-    pub async fn balance(&self, address: Address) -> Result<u128, ReadError> {
-        let read = |node: &'_ Node| {
-            let node = node.clone();
-            async move { node.ask(|p| async move { p.get_balance(address).await }).await }
-        };
-        let balance = self.first(read).await?;
-        Ok(u128::try_from(balance).unwrap_or(u128::MAX))
-    }
-
     /// The payout signers, by the first endpoint that answers.
     ///
     /// # Errors

@@ -23,21 +23,12 @@ use bridge_core::{
     event::{Event, PayoutEvent, Signed},
     obstacle::Obstacle,
     signing::{Ask, Tree},
-    withdrawal::Verdict,
 };
 use futures_util::future;
 use gather::TooFew;
 use std::{slice, sync::Arc};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
-
-/// Gas for each withdrawal after the first in a transaction: what the contract keeps for a push
-/// (283,175) and all else that one of them can take.
-const GAS_OF_ONE_MORE: u64 = 330_000;
-/// The same for a refusal, which pushes nothing.
-const GAS_OF_ONE_MORE_REFUSAL: u64 = 60_000;
-/// Gas of a plain transfer, for a transaction that only uses up a nonce.
-const PLAIN_TRANSFER_GAS: u64 = 21_000;
 
 /// The adapter with its keys.
 #[derive(Debug)]
@@ -128,15 +119,11 @@ impl Payouts {
 
     async fn build(&self, mut plan: TransactionPlan) -> PayoutEvent {
         let nonce = plan.nonce;
-        let mut dropped = match self.drop_hopeless(&mut plan.call).await {
+        let dropped = match self.drop_hopeless(&mut plan.call).await {
             Ok(dropped) => dropped,
             Err(obstacle) => return PayoutEvent::NotBuilt { nonce, obstacle, dropped: Vec::new() },
         };
-        match self.drop_unaffordable(&mut plan).await {
-            Ok(more) => dropped.extend(more),
-            Err(obstacle) => return PayoutEvent::NotBuilt { nonce, obstacle, dropped },
-        }
-        let Some(call) = self.call(&plan.call) else {
+        let Some(call) = self.call(&plan) else {
             let first = dropped.first().map(|(_, obstacle)| *obstacle);
             let obstacle = first.unwrap_or(Obstacle::NodeAway);
             return PayoutEvent::NotBuilt { nonce, obstacle, dropped };
@@ -151,41 +138,13 @@ impl Payouts {
     }
 
     /// `None` where nothing is left to carry.
-    fn call(&self, call: &Call) -> Option<CallData> {
-        let Call::Withdrawals(items) = call else {
-            let (to, input) = (self.submitter.address(), Bytes::new());
-            return Some(CallData { to, input, gas_limit: PLAIN_TRANSFER_GAS });
+    fn call(&self, plan: &TransactionPlan) -> Option<CallData> {
+        let gas_limit = plan.gas_limit;
+        let Call::Withdrawals(items) = &plan.call else {
+            return Some(CallData { to: self.submitter.address(), input: Bytes::new(), gas_limit });
         };
-        let gas_limit = self.gas_for(items);
         let input = bindings::calldata(items)?.into();
         Some(CallData { to: self.vault, input, gas_limit })
-    }
-
-    fn gas_for(&self, items: &[Carried]) -> u64 {
-        let pays = items.iter().any(|item| item.authorization.verdict == Verdict::Pay);
-        let one_more = if pays { GAS_OF_ONE_MORE } else { GAS_OF_ONE_MORE_REFUSAL };
-        let more = u64::try_from(items.len()).unwrap_or(u64::MAX).saturating_sub(1);
-        self.gas_limit.saturating_add(more.saturating_mul(one_more))
-    }
-
-    /// Nodes take a transaction only if the sender can pay for its whole gas limit: what does not fit is
-    /// left out, the last first.
-    async fn drop_unaffordable(
-        &self,
-        plan: &mut TransactionPlan,
-    ) -> Result<Vec<(Seq, Obstacle)>, Obstacle> {
-        let (max_fee, from) = (plan.fees.max_fee, self.submitter.address());
-        let Call::Withdrawals(items) = &mut plan.call else { return Ok(Vec::new()) };
-        let balance = self.nodes.balance(from).await.map_err(|error| {
-            warn!(%error, "the submitter's balance not read");
-            Obstacle::NodeAway
-        })?;
-        let mut dropped = Vec::new();
-        while max_fee.saturating_mul(self.gas_for(items).into()) > balance {
-            let Some(last) = items.pop() else { break };
-            dropped.push((last.seq, Obstacle::GasMoneyShort));
-        }
-        Ok(dropped)
     }
 
     /// A payout that reverts, or that a batch would skip, costs its gas all the same: each is tried

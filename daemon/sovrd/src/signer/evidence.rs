@@ -142,7 +142,6 @@ async fn chain_side(
         node.paused_until(at),
     )?;
     Ok(ChainSide {
-        block: head.block,
         time: head.timestamp,
         request: Some((seq, request)),
         state,

@@ -105,7 +105,7 @@ impl Chain {
         let mut chain = Self {
             blocks: Vec::new(),
             requests: BTreeMap::new(),
-            account: SubmitterAccount { balance: 1_000_000, ..SubmitterAccount::default() },
+            account: SubmitterAccount { balance: 1 << 80, ..SubmitterAccount::default() },
             base_fee: 100,
             tip: 0,
             payouts_paused_until: UnixSeconds(0),

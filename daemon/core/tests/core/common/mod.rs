@@ -51,6 +51,7 @@ pub(crate) const BACKOFF_MS: u64 = 2_000;
 pub(crate) const BACKOFF_LONGEST_MS: u64 = 20_000;
 pub(crate) const SUBMITTER: Address = Address::repeat_byte(0x5b);
 pub(crate) const LOW_BALANCE: u128 = 1_000;
+pub(crate) const GAS_LIMIT: u64 = 500_000;
 pub(crate) const REBROADCAST_MS: u64 = 30_000;
 pub(crate) const REPLACE_MS: u64 = 60_000;
 pub(crate) const SUSPICIONS: u32 = 3;
@@ -406,6 +407,7 @@ fn config(chain: &Chain) -> Config {
             address: SUBMITTER,
             low_balance: LOW_BALANCE,
             in_flight_max: 4,
+            gas_limit: GAS_LIMIT,
             priority_fee: 10,
             fee_cap: FEE_CAP,
             rebroadcast_ms: REBROADCAST_MS,
