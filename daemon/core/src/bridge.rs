@@ -1,30 +1,29 @@
 //! `apply`: the only dispatcher. Facts come in, orders go out; nothing else happens here.
 
+mod answers;
+mod intake;
+
 use crate::{
-    account,
     asset::{LedgerId, Listing},
     block::{BlockRef, Clock, Millis, Seq},
     book::{Book, Queue},
-    chain_view::{ChainView, Finding, ViewConfig},
+    chain_view::{ChainView, ViewConfig},
     checkpoint::{Change, Checkpoint, Cursor, Persisted, Reach},
     command::{Command, Notice, Output, PayoutCommand},
     eip712::Domain,
     endpoint::EndpointsConfig,
-    event::{ContractState, Event, LedgerEvent},
-    halt::{Entry, Evidence, Marker, Told},
+    event::{ContractState, Event},
+    halt::{Evidence, Marker},
     id::{Identity, Instance, InstanceKey},
-    op::{Done, Op, Reserved, Resolved},
-    pipeline::{Pipeline, Step},
+    op::Op,
+    pipeline::Pipeline,
     plausible::Rules,
-    posting::DepositVerdict,
     reserves::{Reserves, ReservesConfig},
     rewind::Replay,
     submitter::{Submitter, SubmitterConfig},
     supersede::Supersede,
-    vault_event::{
-        Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent,
-    },
-    withdrawal::{Next, RefusalReason, Reservation, Withdrawal, Work},
+    vault_event::Outcome,
+    withdrawal::{Next, Withdrawal, Work},
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -252,120 +251,6 @@ impl Bridge {
         }
     }
 
-    fn on_finding(&mut self, finding: Finding, out: &mut Output) {
-        match finding {
-            Finding::Suspect(evidence) => out.notices.push(Notice::Suspect(evidence)),
-            Finding::Contradiction(evidence) => self.on_contradiction(evidence, out),
-            Finding::Nothing => {}
-            Finding::Adopted => self.polled = true,
-            Finding::Events(logs) => {
-                for log in &logs {
-                    if let Err(evidence) = self.take_log(log) {
-                        return self.halt(evidence, out);
-                    }
-                }
-                self.reach = self.reach.or(self.view.cursor());
-                self.marks.push_back((self.pipeline.enqueued(), self.view.cursor()));
-                self.advance_acked();
-            }
-        }
-    }
-
-    /// One final event, in `seq` order.
-    fn take_log(&mut self, log: &VaultLog) -> Result<(), Evidence> {
-        self.compare(log);
-        match &log.event {
-            VaultEvent::Listed(listing) => self.take_listing(listing),
-            VaultEvent::Deposited(deposit) => return self.take_deposit(log, deposit),
-            VaultEvent::Requested(request) => return self.take_request(log.seq, request),
-            VaultEvent::Withdrawal(event) => return self.take_progress(log.seq, event),
-            VaultEvent::Delisted(_) | VaultEvent::Claimed | VaultEvent::NonceInvalidated => {}
-        }
-        Ok(())
-    }
-
-    fn take_listing(&mut self, listing: &Listing) {
-        self.listings.insert(listing.ledger, *listing);
-        let Config { identity, .. } = &self.config;
-        let accounts =
-            account::of_listing(listing, self.instance, identity.chain_id, identity.vault);
-        if listing.ledger.is_listable() {
-            self.pipeline.push(Op::Listing { listing: *listing, accounts });
-        } else {
-            let safe = self.safe();
-            self.blocked.entry(listing.ledger).or_insert(safe);
-        }
-    }
-
-    pub(crate) const fn rules(&self) -> Rules<'_> {
-        Rules { domain: &self.domain, listings: &self.listings }
-    }
-
-    fn take_deposit(&mut self, log: &VaultLog, deposit: &Deposit) -> Result<(), Evidence> {
-        let attempt = self.attempt(log.seq);
-        let credit = self.rules().credit(log, deposit)?.under(attempt);
-        if !self.blocked.contains_key(&deposit.ledger) {
-            self.pipeline.push(Op::Deposit(credit));
-        }
-        Ok(())
-    }
-
-    fn take_request(&mut self, seq: Seq, request: &Request) -> Result<(), Evidence> {
-        let withdrawal = self.rules().withdrawal(seq, request)?;
-        if self.book.get(seq).is_none() && !self.blocked.contains_key(&request.ledger) {
-            self.pipeline.push(Op::reserve(self.instance, &withdrawal));
-            self.book.insert(withdrawal);
-        }
-        Ok(())
-    }
-
-    fn take_progress(&mut self, seq: Seq, event: &WithdrawalEvent) -> Result<(), Evidence> {
-        self.rules().progress(seq, event)?;
-        match (event.origin, event.progress) {
-            (Origin::Intent, _) => {}
-            (Origin::Request, Progress::Queued) => {
-                self.book.change(event.nonce, |w| w.queued = true);
-            }
-            (Origin::Request, Progress::Ended(outcome)) => {
-                return self.take_end(event.nonce, outcome, seq);
-            }
-        }
-        Ok(())
-    }
-
-    fn take_end(&mut self, seq: Seq, outcome: Outcome, by: Seq) -> Result<(), Evidence> {
-        match self.book.get(seq).map(|w| w.outcome) {
-            // What a record superseded has ended by it, however the chain ends it.
-            None if self.attempt(seq) > 0 && !outcome.is_payout() => {}
-            // Forgotten because it had ended everywhere: a replay. The ledger must agree.
-            None => {
-                self.foretold.entry(seq).and_modify(|end| *end = by);
-                self.pipeline.push(Op::Audit { seq, outcome });
-            }
-            Some(None) => {
-                self.book.change(seq, |w| (w.outcome, w.ended_by) = (Some(outcome), Some(by)));
-                if self.attempt(seq) == 0 {
-                    self.release(seq, outcome);
-                }
-            }
-            Some(Some(known)) if known.is_payout() == outcome.is_payout() => {}
-            Some(Some(_)) => {
-                let chain = Told::Step { request: seq, outcome: Some(outcome) };
-                return Err(Evidence::WithdrawalDiffers { seq, chain, ledger: None });
-            }
-        }
-        Ok(())
-    }
-
-    /// What was not paid is free again: voided in its place among the events, for the owner's next
-    /// request may count on it. A post frees nothing and may come whenever it likes.
-    fn release(&mut self, seq: Seq, outcome: Outcome) {
-        if let Some(withdrawal) = self.book.get(seq).filter(|w| is_released(w)) {
-            self.pipeline.push(Op::resolve(self.instance, withdrawal, outcome));
-            self.book.set_work(seq, Work::Ledger);
-        }
-    }
-
     fn on_state(&mut self, seq: Seq, state: Option<ContractState>, now: Millis) {
         if self.book.get(seq).is_none_or(|w| w.work != Work::Reading) {
             return;
@@ -391,163 +276,6 @@ impl Bridge {
 
     pub(crate) fn back_off(&mut self, seq: Seq, now: Millis) {
         self.book.set_work(seq, Work::Backoff(now.plus(self.config.work_backoff_ms)));
-    }
-
-    fn on_ledger(&mut self, event: LedgerEvent, now: Millis, out: &mut Output) {
-        let step = match event {
-            LedgerEvent::Accounts { request, accounts, failures } => {
-                self.pipeline.on_accounts(request, &accounts, &failures)
-            }
-            LedgerEvent::Transfers { request, failures } => {
-                self.pipeline.on_transfers(request, &failures)
-            }
-            LedgerEvent::Found { request, transfers } => {
-                self.pipeline.on_found(request, &transfers)
-            }
-            LedgerEvent::Surveyed { request, readings } => {
-                self.pipeline.on_surveyed(request, readings)
-            }
-            LedgerEvent::Unknown { request } => {
-                self.pipeline.on_unknown(request, now);
-                return;
-            }
-            LedgerEvent::TooMuch { request, events } => {
-                self.pipeline.on_too_much(request, events);
-                return;
-            }
-        };
-        self.on_step(step, now, out);
-    }
-
-    /// Starts batches until one has to be waited for.
-    fn send_batch(&mut self, now: Millis, out: &mut Output) {
-        while self.halted.is_none() {
-            let step = self.pipeline.poll(now);
-            if step.done.is_empty() {
-                return out.ledger(step.command);
-            }
-            self.on_step(step, now, out);
-        }
-    }
-
-    fn on_step(&mut self, step: Step, now: Millis, out: &mut Output) {
-        let Step { command, done } = step;
-        out.ledger(command);
-        let mut posted = 0_u64;
-        let mut last = Seq(0);
-        for done in done {
-            if let Done::Deposited {
-                credit,
-                verdict: DepositVerdict::Posted | DepositVerdict::PostedElsewhere,
-                ..
-            } = &done
-            {
-                posted = posted.saturating_add(1);
-                last = credit.seq;
-            }
-            if let Err(evidence) = self.on_done(done, now, out) {
-                return self.halt(evidence, out);
-            }
-        }
-        if posted > 0 {
-            out.notices.push(Notice::DepositsPosted { count: posted, last });
-        }
-        self.advance_acked();
-    }
-
-    fn on_done(&mut self, done: Done, now: Millis, out: &mut Output) -> Result<(), Evidence> {
-        match done {
-            Done::Listed { listing, served: true } => out.changes.push(Change::Listing(listing)),
-            Done::Listed { listing, served: false } => self.block(listing.ledger, out),
-            Done::Deposited { credit, verdict, entry } => match verdict {
-                DepositVerdict::Posted => {}
-                DepositVerdict::PostedElsewhere => {
-                    out.notices.push(Notice::DepositReincluded { seq: credit.seq });
-                }
-                DepositVerdict::Contradiction => return Err(self.deposit_differs(&credit, entry)),
-                DepositVerdict::Blocked => self.block(credit.ledger, out),
-            },
-            Done::Reserved { seq, verdict, entry } => {
-                return self.on_reserved(seq, verdict, entry, out);
-            }
-            Done::Confirmed { seq, standing, entry } => {
-                return self.on_confirmed(seq, standing, entry, now);
-            }
-            Done::Resolved { seq, outcome, verdict: Resolved::Done, .. } => {
-                if self.forget(seq) {
-                    out.notices.push(Notice::WithdrawalSettled { seq, outcome });
-                }
-            }
-            Done::Resolved { seq, outcome, verdict: Resolved::NothingReserved, .. } => {
-                if self.book.get(seq).is_some_and(|w| w.reservation == Reservation::Reserved) {
-                    return Err(self.withdrawal_differs(seq, Some(outcome), None));
-                }
-                self.forget(seq);
-            }
-            Done::Resolved { seq, outcome, verdict: Resolved::Contradiction, entry: ledger }
-            | Done::Audited { seq, outcome, ledger, agrees: false } => {
-                return Err(self.withdrawal_differs(seq, Some(outcome), ledger));
-            }
-            Done::Audited { agrees: true, .. } | Done::Compared | Done::Witnessed => {}
-            Done::Surveyed(readings) => self.on_surveyed(&readings, now, out),
-            Done::Contradicted(evidence) => return Err(evidence),
-        }
-        Ok(())
-    }
-
-    fn block(&mut self, ledger: LedgerId, out: &mut Output) {
-        if !self.blocked.contains_key(&ledger) {
-            self.blocked.insert(ledger, self.safe());
-            self.pipeline.block(ledger);
-            out.notices.push(Notice::LedgerBlocked { ledger });
-        }
-    }
-
-    fn on_reserved(
-        &mut self,
-        seq: Seq,
-        verdict: Reserved,
-        entry: Option<Entry>,
-        out: &mut Output,
-    ) -> Result<(), Evidence> {
-        let reservation = match verdict {
-            Reserved::Standing => Reservation::Reserved,
-            Reserved::Refused(reason) => Reservation::Refused(reason),
-            // Its id stands for a request of the history that was superseded.
-            Reserved::Contradiction if self.attempt(seq) > 0 => {
-                Reservation::Refused(RefusalReason::Superseded)
-            }
-            Reserved::Contradiction => return Err(self.withdrawal_differs(seq, None, entry)),
-            Reserved::Blocked => {
-                // Read again from the chain once the ledger can serve it.
-                if let Some(withdrawal) = self.book.remove(seq) {
-                    self.block(withdrawal.request.ledger, out);
-                }
-                return Ok(());
-            }
-            Reserved::Ended(posted) => {
-                let outcome = self.book.get(seq).and_then(|w| w.outcome);
-                // The event that ended it may still be ahead: it is audited when it comes.
-                if outcome.is_some_and(|o| o.is_payout() != posted) {
-                    return Err(self.withdrawal_differs(seq, outcome, entry));
-                }
-                if posted && outcome.is_none() {
-                    self.foretold.insert(seq, Seq(u64::MAX));
-                }
-                self.book.remove(seq);
-                return Ok(());
-            }
-        };
-        out.notices.push(match reservation {
-            Reservation::Refused(reason) => Notice::WithdrawalRefused { seq, reason },
-            Reservation::Reserved | Reservation::Unknown => Notice::WithdrawalReserved { seq },
-        });
-        let in_turn = self.attempt(seq) == 0;
-        self.book.change(seq, |w| {
-            w.reservation = reservation;
-            w.work = if is_released(w) && in_turn { Work::Ledger } else { Work::Idle };
-        });
-        Ok(())
     }
 
     /// What ended on chain ends in the ledger.

@@ -4,24 +4,23 @@
 //! answer got lost may still execute later. So the next batch leaves only after this one is
 //! answered, and a batch whose outcome is unknown is sent again unchanged: every id is derived.
 
+mod flight;
+mod requests;
+
 use crate::{
     account::NewAccount,
     amount::LedgerAmount,
     asset::LedgerId,
-    block::{Millis, Seq},
+    block::Millis,
     command::{LedgerCommand, RequestId},
     halt::{Entry, Evidence},
-    id::{AccountId, Instance, Kind, TransferId},
-    op::{Done, Op, Reserved, Resolved},
-    posting::{
-        self, DepositVerdict, ReservationVerdict, Standing, WithdrawalIds, is_resolved,
-        read_deposit, read_reservation, read_standing,
-    },
+    id::{AccountId, Instance, TransferId},
+    op::{Done, Op},
+    posting::{Standing, WithdrawalIds, read_standing},
     reserves::VaultReading,
-    transfer::{AccountResult, FoundPhase, FoundTransfer, NewTransfer, TransferResult},
-    vault_event::Outcome,
-    withdrawal::RefusalReason,
+    transfer::{AccountResult, FoundTransfer, TransferResult},
 };
+use flight::entry_of_credit;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     mem,
@@ -340,166 +339,6 @@ impl Pipeline {
         command
     }
 
-    fn command(&self, flight: &mut Flight, request: RequestId) -> Option<LedgerCommand> {
-        if flight.stage == Stage::Accounts {
-            let accounts = self.missing_accounts(&flight.ops);
-            if !accounts.is_empty() {
-                return Some(LedgerCommand::CreateAccounts { request, accounts });
-            }
-            flight.stage = Stage::LookUp;
-        }
-        if let [Op::Survey { vaults }] = flight.ops.as_slice() {
-            return Some(LedgerCommand::Survey { request, vaults: vaults.clone() });
-        }
-        if flight.stage == Stage::LookUp {
-            let ids = self.lookups(&flight.ops);
-            if !ids.is_empty() {
-                return Some(LedgerCommand::LookupTransfers { request, ids });
-            }
-            flight.stage = Stage::Transfers;
-        }
-        if flight.stage == Stage::Transfers {
-            let transfers = self.transfers(flight);
-            if !transfers.is_empty() {
-                return Some(LedgerCommand::CreateTransfers { request, transfers });
-            }
-            flight.stage = Stage::Verify;
-        }
-        let ids = self.verifications(flight);
-        (!ids.is_empty()).then_some(LedgerCommand::LookupTransfers { request, ids })
-    }
-
-    fn take_batch(&mut self) -> Vec<Op> {
-        let mut ops = Vec::new();
-        let mut size = 0_usize;
-        let mut reserved = BTreeSet::new();
-        while let Some(op) = self.queue.front() {
-            size = size.saturating_add(op.weight());
-            let alone = op.is_alone();
-            // Lookups come before a batch's transfers: what this batch reserves is not there yet.
-            let too_early = op.withdrawal().is_some_and(|seq| reserved.contains(&seq));
-            if !ops.is_empty() && (alone || too_early || size > self.batch_max) {
-                break;
-            }
-            if matches!(op, Op::Reserve { .. }) {
-                reserved.extend(op.withdrawal());
-            }
-            ops.extend(self.queue.pop_front());
-            if alone {
-                break;
-            }
-        }
-        ops
-    }
-
-    fn missing_accounts(&self, ops: &[Op]) -> Vec<NewAccount> {
-        let mut seen = BTreeSet::new();
-        let mut missing = Vec::new();
-        let mut need = |account: NewAccount| {
-            if !self.known.contains_key(&account.id) && seen.insert(account.id) {
-                missing.push(account);
-            }
-        };
-        for op in ops.iter().filter(|op| self.serves(op)) {
-            match op {
-                Op::Listing { accounts, .. } => accounts.iter().copied().for_each(&mut need),
-                // Most owners are known: only the others are worth the hashing.
-                Op::Deposit(credit) if self.known.contains_key(&credit.account) => {}
-                Op::Deposit(credit) => need(credit.new_account()),
-                Op::Reserve { accounts, .. } => accounts.iter().copied().for_each(&mut need),
-                Op::Confirm { .. }
-                | Op::Audit { .. }
-                | Op::Resolve { .. }
-                | Op::Compare(_)
-                | Op::Witness { .. }
-                | Op::Survey { .. } => {}
-            }
-        }
-        missing
-    }
-
-    fn lookups(&self, ops: &[Op]) -> Vec<TransferId> {
-        let mut ids = Vec::new();
-        for op in ops {
-            match op {
-                Op::Confirm { seq, .. } | Op::Audit { seq, .. } | Op::Resolve { seq, .. } => {
-                    ids.extend(self.pair(*seq));
-                }
-                Op::Compare(c) => ids.extend([c.deposit.0, c.main.0]),
-                Op::Witness { transfer, .. } => ids.push(*transfer),
-                Op::Listing { .. } | Op::Deposit(_) | Op::Reserve { .. } | Op::Survey { .. } => {}
-            }
-        }
-        ids
-    }
-
-    /// What an answer leaves open, and both versions of what contradicts itself.
-    fn verifications(&self, flight: &Flight) -> Vec<TransferId> {
-        let mut ids = Vec::new();
-        for op in flight.ops.iter().filter(|op| self.serves(op)) {
-            match op {
-                Op::Reserve { seq, chain, accounts } if !self.any_taken(accounts.as_slice()) => {
-                    let verdict = flight.read_chain(chain);
-                    if matches!(
-                        verdict,
-                        ReservationVerdict::LookUp | ReservationVerdict::Contradiction
-                    ) {
-                        ids.extend(self.pair(*seq));
-                    }
-                }
-                Op::Deposit(credit) => {
-                    let id = credit.id(self.instance);
-                    if read_deposit(flight.result(id)) == DepositVerdict::Contradiction {
-                        ids.push(id);
-                    }
-                }
-                Op::Listing { .. }
-                | Op::Reserve { .. }
-                | Op::Confirm { .. }
-                | Op::Audit { .. }
-                | Op::Resolve { .. }
-                | Op::Compare(_)
-                | Op::Witness { .. }
-                | Op::Survey { .. } => {}
-            }
-        }
-        ids
-    }
-
-    fn pair(&self, seq: Seq) -> [TransferId; 2] {
-        let ids = WithdrawalIds::of(self.instance, seq);
-        [ids.main, ids.resolve]
-    }
-
-    fn transfers(&self, flight: &Flight) -> Vec<NewTransfer> {
-        let mut transfers = Vec::with_capacity(flight.ops.len());
-        for op in flight.ops.iter().filter(|op| self.serves(op)) {
-            match op {
-                Op::Deposit(credit) => {
-                    let taken = self.is_taken(credit.account);
-                    transfers.push(posting::deposit(self.instance, credit, taken));
-                }
-                Op::Reserve { chain, accounts, .. } if !self.any_taken(accounts.as_slice()) => {
-                    transfers.extend(chain.iter());
-                }
-                Op::Resolve { pending, end, .. }
-                    if flight.standings.get(&pending.id) == Some(&Standing::Open) =>
-                {
-                    transfers.push(**end);
-                }
-                Op::Listing { .. }
-                | Op::Reserve { .. }
-                | Op::Confirm { .. }
-                | Op::Audit { .. }
-                | Op::Resolve { .. }
-                | Op::Compare(_)
-                | Op::Witness { .. }
-                | Op::Survey { .. } => {}
-            }
-        }
-        transfers
-    }
-
     fn serves(&self, op: &Op) -> bool {
         op.new_on().is_none_or(|ledger| !self.blocked.contains(&ledger))
     }
@@ -538,50 +377,6 @@ impl Pipeline {
         self.queue.push_front(Op::Witness { transfer, misses });
         Step::default()
     }
-
-    fn conclude(&self, flight: &mut Flight, op: Op) -> Done {
-        let served = self.serves(&op);
-        match op {
-            Op::Listing { listing, accounts } => {
-                Done::Listed { listing, served: !self.any_taken(&accounts) }
-            }
-            Op::Deposit(credit) => {
-                let id = credit.id(self.instance);
-                let verdict =
-                    if served { read_deposit(flight.result(id)) } else { DepositVerdict::Blocked };
-                Done::Deposited { credit, verdict, entry: flight.entries.get(&id).copied() }
-            }
-            Op::Reserve { seq, .. } if !served => {
-                Done::Reserved { seq, verdict: Reserved::Blocked, entry: None }
-            }
-            Op::Reserve { seq, chain, accounts } => {
-                let taken = self.any_taken(accounts.as_slice());
-                let verdict = flight.conclude_reservation(&chain, taken);
-                Done::Reserved { seq, verdict, entry: self.entry(flight, seq) }
-            }
-            Op::Confirm { seq, pending } => {
-                let standing = flight.standing(pending.id);
-                Done::Confirmed { seq, standing, entry: self.entry(flight, seq) }
-            }
-            Op::Audit { seq, outcome } => {
-                let id = TransferId::chain_event(self.instance, Kind::Main, seq);
-                let agrees = agrees(flight.standing(id), outcome);
-                Done::Audited { seq, outcome, ledger: self.entry(flight, seq), agrees }
-            }
-            Op::Resolve { seq, outcome, pending, end } => {
-                let verdict = flight.conclude_resolution(outcome, pending.id, end.id);
-                Done::Resolved { seq, outcome, verdict, entry: self.entry(flight, seq) }
-            }
-            Op::Compare(_) => Done::Compared,
-            Op::Witness { .. } => Done::Witnessed,
-            Op::Survey { .. } => Done::Surveyed(mem::take(&mut flight.readings)),
-        }
-    }
-
-    fn entry(&self, flight: &Flight, seq: Seq) -> Option<Entry> {
-        let main = TransferId::chain_event(self.instance, Kind::Main, seq);
-        flight.entries.get(&main).copied()
-    }
 }
 
 /// What an answer leads to.
@@ -591,86 +386,6 @@ pub(crate) struct Step {
     pub(crate) command: Option<LedgerCommand>,
     /// Or, if there is none, what became of its operations.
     pub(crate) done: Vec<Done>,
-}
-
-impl Flight {
-    const fn of(ops: Vec<Op>) -> Self {
-        Self {
-            ops,
-            stage: Stage::Accounts,
-            request: RequestId(0),
-            attempt: 0,
-            retry_at: None,
-            standings: BTreeMap::new(),
-            entries: BTreeMap::new(),
-            readings: Vec::new(),
-            is_witnessed: false,
-            results: BTreeMap::new(),
-        }
-    }
-
-    fn result(&self, id: TransferId) -> TransferResult {
-        self.results.get(&id).copied().unwrap_or(TransferResult::Ok)
-    }
-
-    fn standing(&self, pending: TransferId) -> Standing {
-        self.standings.get(&pending).copied().unwrap_or(Standing::Absent)
-    }
-
-    fn read_chain(&self, [gate, main]: &[NewTransfer; 2]) -> ReservationVerdict {
-        read_reservation(self.result(gate.id), self.result(main.id))
-    }
-
-    fn conclude_reservation(&self, chain: &[NewTransfer; 2], taken: bool) -> Reserved {
-        if taken {
-            return Reserved::Refused(RefusalReason::AddressMismatch);
-        }
-        let [_, main] = chain;
-        match self.read_chain(chain) {
-            ReservationVerdict::Reserved => Reserved::Standing,
-            ReservationVerdict::Refused(reason) => Reserved::Refused(reason),
-            ReservationVerdict::Contradiction => Reserved::Contradiction,
-            ReservationVerdict::Blocked => Reserved::Blocked,
-            ReservationVerdict::LookUp => match self.standing(main.id) {
-                Standing::Open => Reserved::Standing,
-                Standing::Posted => Reserved::Ended(true),
-                Standing::Voided => Reserved::Ended(false),
-                Standing::Absent | Standing::Contradiction => Reserved::Contradiction,
-            },
-        }
-    }
-
-    fn conclude_resolution(
-        &self,
-        outcome: Outcome,
-        pending: TransferId,
-        end: TransferId,
-    ) -> Resolved {
-        let good = match self.standing(pending) {
-            Standing::Open => is_resolved(self.result(end)),
-            Standing::Posted => outcome.is_payout(),
-            Standing::Voided => !outcome.is_payout(),
-            Standing::Absent if !outcome.is_payout() => return Resolved::NothingReserved,
-            Standing::Absent | Standing::Contradiction => false,
-        };
-        if good { Resolved::Done } else { Resolved::Contradiction }
-    }
-}
-
-/// Whether the ledger's end of a withdrawal fits the chain's. What was refused was never reserved.
-const fn agrees(standing: Standing, outcome: Outcome) -> bool {
-    match standing {
-        Standing::Posted => outcome.is_payout(),
-        Standing::Voided | Standing::Absent => !outcome.is_payout(),
-        Standing::Open | Standing::Contradiction => false,
-    }
-}
-
-/// What a found credit says, to show it.
-fn entry_of_credit(found: &FoundTransfer) -> Option<(TransferId, Entry)> {
-    let standing = Standing::Posted;
-    let entry = Entry { account: found.credit, amount: found.amount, standing };
-    (found.phase == FoundPhase::Direct).then_some((found.id, entry))
 }
 
 /// A frozen gate shows up as other flags; it is still the right account.
