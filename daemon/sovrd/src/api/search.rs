@@ -62,7 +62,8 @@ async fn one(
         Reference::Withdrawal(id) => Filter::new().topic1(id),
         Reference::Address(owner) => Filter::new().topic3(owner.into_word()),
         Reference::Transaction(hash) => {
-            let logs = node.vault_logs_of(hash).await?;
+            let mut logs = node.vault_logs_of(hash).await?;
+            logs.truncate(part.of(&logs).len());
             return Ok(Found { logs, from: scope.deployed, is_complete: true });
         }
     };
@@ -124,4 +125,67 @@ fn things(logs: &[Shown]) -> usize {
         | VaultEvent::NonceInvalidated => None,
     };
     deposits.saturating_add(events.filter_map(id).collect::<BTreeSet<_>>().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bridge_core::{
+        amount::TokenAmount,
+        asset::LedgerId,
+        block::{BlockNumber, BlockRef, Seq},
+        vault_event::{Deposit, Origin, Outcome, Progress, VaultLog, WithdrawalEvent},
+    };
+
+    fn shown(seq: u64, event: VaultEvent) -> Shown {
+        let block = BlockRef { number: BlockNumber(7), hash: B256::ZERO };
+        let (emitter, tx_hash, log_index) = (Default::default(), B256::ZERO, 0);
+        let log = VaultLog { emitter, block, tx_hash, log_index, seq: Seq(seq), event };
+        Shown { log, refused: None }
+    }
+
+    fn deposit(seq: u64) -> Shown {
+        let (token, owner) = (Default::default(), Default::default());
+        let (amount, ledger) = (TokenAmount(1), LedgerId(1002));
+        shown(seq, VaultEvent::Deposited(Deposit { token, owner, amount, ledger }))
+    }
+
+    fn step(seq: u64, id: u8, progress: Progress) -> Shown {
+        let (id, origin, nonce) = (B256::repeat_byte(id), Origin::Request, Seq(1));
+        shown(seq, VaultEvent::Withdrawal(WithdrawalEvent { id, origin, nonce, progress }))
+    }
+
+    fn numbers(logs: &[Shown]) -> Vec<u64> {
+        logs.iter().map(|shown| shown.log.seq.0).collect()
+    }
+
+    /// As a client goes through it, from the newest page on.
+    #[test]
+    fn pages_of_one_block_show_every_event_once() {
+        let all: Vec<Shown> = (1..=25).map(deposit).collect();
+        let mut part = Part { before_block: None, before_seq: None };
+        let mut pages = Vec::new();
+        while pages.len() < 4 {
+            let mut page = part.of(&all).to_vec();
+            let left_out = newest(&mut page, 10);
+            pages.push(numbers(&page));
+            if left_out == 0 {
+                break;
+            }
+            part.before_seq = page.first().map(|shown| shown.log.seq);
+        }
+        let wanted: Vec<Vec<u64>> =
+            vec![(16..=25).collect(), (6..=15).collect(), (1..=5).collect()];
+        assert_eq!(pages, wanted);
+    }
+
+    #[test]
+    fn events_of_one_withdrawal_are_one_thing() {
+        let ended = Progress::Ended(Outcome::Paid);
+        let mut logs =
+            vec![deposit(1), step(2, 9, Progress::Queued), step(3, 9, ended), deposit(4)];
+        assert_eq!(newest(&mut logs, 2), 1);
+        assert_eq!(numbers(&logs), [2, 3, 4]);
+        assert_eq!(newest(&mut logs, 0), 3);
+    }
 }

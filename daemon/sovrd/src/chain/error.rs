@@ -1,7 +1,6 @@
 //! Why a read brought nothing, in words for people and as a fault for the core.
 
-use super::link::TooLong;
-use crate::config::Endpoint;
+use crate::{body::BodyError, config::Endpoint};
 use alloy::transports::{RpcError, TransportError, TransportErrorKind};
 use bridge_core::endpoint::ReadFault;
 
@@ -53,7 +52,9 @@ impl ReadError {
         match error {
             RpcError::ErrorResp(payload) => Self::Refused { message, code: payload.code },
             RpcError::NullResp | RpcError::DeserError { .. } => Self::Unusable(message),
-            RpcError::Transport(kind) if is_too_long(kind) => Self::Unusable(message),
+            RpcError::Transport(kind) if is_too_long(kind) => {
+                Self::Unusable(format!("{message}; see chain.answer_bytes_max"))
+            }
             RpcError::Transport(kind) => {
                 let status = kind.as_http_error().map(|http| http.status);
                 Self::Transport { message, status }
@@ -94,7 +95,8 @@ const TOO_LARGE: [&str; 7] =
     ["range", "too many", "limit", "more than", "too large", "response size", "exceed"];
 
 fn is_too_long(kind: &TransportErrorKind) -> bool {
-    kind.as_custom().is_some_and(|error| error.is::<TooLong>())
+    let error = kind.as_custom().and_then(|error| error.downcast_ref());
+    matches!(error, Some(BodyError::TooLong(_)))
 }
 
 /// An error with everything below it: the top alone says only that a request failed.

@@ -1,6 +1,6 @@
 //! The way to one endpoint: HTTP, WebSocket or a local socket, with a bound on what it may answer.
 
-use crate::config::Endpoint;
+use crate::{body, config::Endpoint};
 use alloy::{
     providers::{DynProvider, Provider, ProviderBuilder, WsConnect},
     rpc::{
@@ -106,23 +106,13 @@ struct BoundedHttp {
     answer_bytes_max: usize,
 }
 
-/// An answer that is not read to its end.
-#[derive(Debug, thiserror::Error)]
-#[error("an answer of more than {0} bytes is not read; see chain.answer_bytes_max")]
-pub(super) struct TooLong(pub(super) usize);
-
 impl BoundedHttp {
     async fn exchange(self, packet: RequestPacket) -> Result<ResponsePacket, TransportError> {
         let request = self.client.post(self.url).json(&packet).headers(packet.headers());
-        let mut response = request.send().await.map_err(TransportErrorKind::custom)?;
+        let response = request.send().await.map_err(TransportErrorKind::custom)?;
         let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(TransportErrorKind::custom)? {
-            if body.len().saturating_add(chunk.len()) > self.answer_bytes_max {
-                return Err(TransportErrorKind::custom(TooLong(self.answer_bytes_max)));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = body::read(response, self.answer_bytes_max).await;
+        let body = body.map_err(TransportErrorKind::custom)?;
         let start = || String::from_utf8_lossy(&body).chars().take(ERROR_CHARS).collect::<String>();
         if !status.is_success() {
             return Err(TransportErrorKind::http_error(status.as_u16(), start()));

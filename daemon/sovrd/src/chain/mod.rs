@@ -7,7 +7,7 @@ mod link;
 pub mod node;
 pub mod nodes;
 pub mod search;
-mod vault_now;
+pub(crate) mod vault_now;
 pub mod wake;
 
 use crate::engine::Inbox;

@@ -1,7 +1,8 @@
 //! What must hold before the first payout: better not to start than to burn gas on reverts.
 
 use super::Payouts;
-use crate::exit::Failure;
+use crate::{chain::vault_now::SignerSet, exit::Failure};
+use alloy::primitives::Address;
 
 impl Payouts {
     /// Refuses keys that the vault would refuse.
@@ -18,13 +19,8 @@ impl Payouts {
                  own, so that whoever pays for gas cannot sign payouts"
             )));
         }
-        if let Some(stranger) = local.filter(|signer| !set.signers.contains(signer)) {
-            let known: Vec<String> = set.signers.iter().map(ToString::to_string).collect();
-            return Err(Failure::configuration(format!(
-                "payouts.signer_keystore: {stranger} is no payout signer of the vault, which knows \
-                 {}; use the key of one of them, or have the vault's admin set the signers",
-                known.join(", ")
-            )));
+        if let Some(local) = local {
+            refuse_stranger("payouts.signer_keystore", local, &set)?;
         }
         let here = self.signers.count();
         if set.threshold > here {
@@ -36,4 +32,24 @@ impl Payouts {
         }
         Ok(())
     }
+}
+
+/// A key that the vault does not know signs for nobody; `field` names where it was given.
+///
+/// # Errors
+/// Configuration, with those that the vault knows.
+pub(crate) fn refuse_stranger(
+    field: &str,
+    signer: Address,
+    set: &SignerSet,
+) -> Result<(), Failure> {
+    if set.signers.contains(&signer) {
+        return Ok(());
+    }
+    let known: Vec<String> = set.signers.iter().map(ToString::to_string).collect();
+    Err(Failure::configuration(format!(
+        "{field}: {signer} is no payout signer of the vault, which knows {}; use the key of one of \
+         them, or have the vault's admin set the signers",
+        known.join(", ")
+    )))
 }

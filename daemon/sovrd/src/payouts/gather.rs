@@ -3,6 +3,7 @@
 
 use crate::{
     api::problem::Refused,
+    body,
     chain::{error::ReadError, nodes::Nodes},
     config::Endpoint,
     signer::Signed,
@@ -10,7 +11,7 @@ use crate::{
 use alloy::{
     primitives::{Address, B256, Bytes, Signature},
     signers::{SignerSync, local::PrivateKeySigner},
-    transports::http::reqwest::{Client, Response},
+    transports::http::reqwest::Client,
 };
 use bridge_core::{
     eip712::Domain,
@@ -90,7 +91,7 @@ impl Remote {
             let request = self.client.post(url).bearer_auth(&self.token).json(asks);
             let response = request.send().await.map_err(|e| e.to_string())?;
             let is_success = response.status().is_success();
-            let body = bounded(response).await?;
+            let body = body::read(response, ANSWER_BYTES_MAX).await.map_err(|e| e.to_string())?;
             if is_success {
                 let Signed { signer, signature } =
                     serde_json::from_slice(&body).map_err(|e| e.to_string())?;
@@ -103,17 +104,6 @@ impl Remote {
         let answer = answer.unwrap_or_else(|_| Err("no answer in time".to_owned()));
         answer.map_err(|e| format!("{}: {}", self.endpoint, self.endpoint.redact(&e)))
     }
-}
-
-async fn bounded(mut response: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| e.to_string())? {
-        if body.len().saturating_add(chunk.len()) > ANSWER_BYTES_MAX {
-            return Err("its answer is too long".to_owned());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 impl Signers {

@@ -1,6 +1,6 @@
 //! Signers and submitter: keys, signatures, transactions. What to sign is the core's decision.
 
-mod checks;
+pub(crate) mod checks;
 pub mod gather;
 pub mod keys;
 mod pause;

@@ -15,7 +15,7 @@ use crate::{
     identity::{self, Vault},
     ledger::client::{CallError, Ledger},
     metrics::Metrics,
-    payouts::keys,
+    payouts::{checks::refuse_stranger, keys},
     stop::StopSignal,
 };
 use alloy::{
@@ -132,7 +132,7 @@ async fn open(config: &Config) -> Result<Signer, Failure> {
         .map_err(|e| Failure::configuration(format!("chain.rpc_url: {e}")))?;
     let Vault { identity, instance, .. } = identity::of_vault(&nodes, &config.chain).await?;
     let key = keys::open_file("signer.keystore", &settings.key, identity.chain_id)?;
-    refuse_stranger(&nodes, key.address()).await?;
+    refuse_stranger("signer.keystore", key.address(), &nodes.signer_set().await?)?;
     let ledger = Ledger::new(&config.ledger, Arc::new(Metrics::new()))
         .map_err(|e| Failure::configuration(format!("ledger.addresses: {e}")))?;
     Ok(Signer {
@@ -149,20 +149,6 @@ async fn open(config: &Config) -> Result<Signer, Failure> {
         range_blocks_max: config.chain.range_blocks_max,
         token,
     })
-}
-
-/// A key that the vault does not know signs for nobody.
-async fn refuse_stranger(nodes: &Nodes, signer: Address) -> Result<(), Failure> {
-    let set = nodes.signer_set().await?;
-    if set.signers.contains(&signer) {
-        return Ok(());
-    }
-    let known: Vec<String> = set.signers.iter().map(ToString::to_string).collect();
-    Err(Failure::configuration(format!(
-        "signer.keystore: {signer} is no payout signer of the vault, which knows {}; use the key of \
-         one of them, or have the vault's admin set the signers",
-        known.join(", ")
-    )))
 }
 
 /// The first line of a token file, as its hash.

@@ -53,6 +53,9 @@ pub(super) fn router(signer: Arc<Signer>) -> Router {
 }
 
 async fn ready(State(desk): State<Desk>) -> Response {
+    let Ok(_turn) = desk.turns.try_acquire() else {
+        return Problem::busy(format!("{JUDGED_MAX} requests are judged already")).into_response();
+    };
     match desk.signer.is_ready().await {
         Ok(()) => (StatusCode::OK, "ready\n").into_response(),
         Err(error) => Problem::not_ready(&[error.to_string()]).into_response(),
