@@ -120,13 +120,13 @@ fn stolen(world: &World, requested: &Requested, ledger: u32) -> Result<Vec<u8>> 
         ledger: LedgerId(ledger),
     };
     let domain = Domain::new(world.deployment.chain_id, world.deployment.vault);
-    let ask = Ask { id: requested.id, verdict: Verdict::Pay };
+    let ask = Ask { id: requested.id, verdict: Verdict::Pay, intent: None };
     let tree = Tree::over(&[ask]).context("no tree")?;
     let digest = tree.digest(&domain, Verdict::Pay);
     let signature = Role::PayoutSigner.signer()?.sign_hash_sync(&digest)?;
     let signatures = vec![Bytes::from(signature.as_bytes().to_vec())];
     let authorization = Authorization { verdict: Verdict::Pay, signatures, proof: Vec::new() };
-    let carried = Carried { seq: Seq(requested.seq), request, authorization };
+    let carried = Carried { seq: Seq(requested.seq), request, intent: None, authorization };
     bindings::calldata(&[carried]).context("no call")
 }
 

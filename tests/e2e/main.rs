@@ -13,6 +13,7 @@ mod api;
 mod causes;
 mod crash;
 mod flows;
+mod gasless;
 mod halt;
 mod hostile;
 mod nodes;

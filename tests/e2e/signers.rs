@@ -26,7 +26,12 @@ const REQUESTED: u8 = 1;
 /// Asks one signer directly.
 fn ask(world: &World, signer: usize, id: B256, verdict: Verdict) -> Result<Response> {
     let url = format!("{}/v1/sign", world.signers[signer].api_url());
-    http::post_json_as(TOKEN, &url, &serde_json::to_string(&[Ask { id, verdict }])?, PATIENCE)
+    http::post_json_as(
+        TOKEN,
+        &url,
+        &serde_json::to_string(&[Ask { id, verdict, intent: None }])?,
+        PATIENCE,
+    )
 }
 
 /// Expects a signer to say no, and why.
@@ -167,7 +172,7 @@ fn a_signer_refuses_whatever_it_does_not_find_itself() -> Result<()> {
 fn a_signer_asks_for_its_token_and_for_nothing_strange() -> Result<()> {
     let world = World::with_signers(|_, _| Ok(()))?;
     let url = format!("{}/v1/sign", world.signers[0].api_url());
-    let ask = |verdict| Ask { id: B256::ZERO, verdict };
+    let ask = |verdict| Ask { id: B256::ZERO, verdict, intent: None };
     let body = serde_json::to_string(&[ask(Verdict::Pay)])?;
     let mixed = serde_json::to_string(&[ask(Verdict::Pay), ask(REFUSE)])?;
     let many = serde_json::to_string(&vec![ask(Verdict::Pay); 33])?;

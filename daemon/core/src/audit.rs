@@ -13,13 +13,14 @@ use crate::{
     invariant::Position,
     op::Comparison,
     plausible::Rules,
-    posting::{self, Standing, read_standing},
+    posting::{self, Standing, WithdrawalIds, read_standing},
     reserves::VaultReading,
     supersede::{Supersede, attempt},
     transfer::FoundTransfer,
-    vault_event::{Origin, Outcome, Progress, VaultEvent, VaultLog, WithdrawalEvent},
+    vault_event::{Origin, Outcome, Payment, Progress, VaultEvent, VaultLog, WithdrawalEvent},
     withdrawal::Withdrawal,
 };
+use alloy_primitives::B256;
 use std::collections::BTreeMap;
 
 /// Numbers beyond the chain's last one that are looked up too.
@@ -34,6 +35,8 @@ pub struct History {
     logs: Vec<VaultLog>,
     listings: BTreeMap<LedgerId, Listing>,
     ends: BTreeMap<Seq, Outcome>,
+    /// Gasless withdrawals that were paid, by their id.
+    paid: BTreeMap<B256, Payment>,
     reach: Seq,
 }
 
@@ -61,6 +64,7 @@ impl History {
     ) -> Self {
         let mut listings = BTreeMap::new();
         let mut ends = BTreeMap::new();
+        let mut paid = BTreeMap::new();
         for log in &logs {
             match log.event {
                 VaultEvent::Listed(listing) => drop(listings.insert(listing.ledger, listing)),
@@ -70,16 +74,23 @@ impl History {
                     progress: Progress::Ended(outcome),
                     ..
                 }) => drop(ends.insert(nonce, outcome)),
+                VaultEvent::Withdrawal(WithdrawalEvent {
+                    origin: Origin::Intent,
+                    id,
+                    progress: Progress::Ended(outcome),
+                    payment: Some(payment),
+                    ..
+                }) if outcome.is_payout() => drop(paid.insert(id, payment)),
                 VaultEvent::Withdrawal(_)
                 | VaultEvent::Deposited(_)
                 | VaultEvent::Requested(_)
                 | VaultEvent::Delisted(_)
                 | VaultEvent::Claimed
-                | VaultEvent::NonceInvalidated => {}
+                | VaultEvent::NonceInvalidated(_) => {}
             }
         }
         let reach = reach.next_seq;
-        Self { instance, domain, records, logs, listings, ends, reach }
+        Self { instance, domain, records, logs, listings, ends, paid, reach }
     }
 
     /// The listed tokens.
@@ -104,7 +115,7 @@ impl History {
             | VaultEvent::Listed(_)
             | VaultEvent::Delisted(_)
             | VaultEvent::Claimed
-            | VaultEvent::NonceInvalidated => Told::of(&log.event),
+            | VaultEvent::NonceInvalidated(_) => Told::of(&log.event),
         })
     }
 
@@ -138,12 +149,9 @@ impl History {
             | VaultEvent::Listed(_)
             | VaultEvent::Delisted(_)
             | VaultEvent::Claimed
-            | VaultEvent::NonceInvalidated => None,
+            | VaultEvent::NonceInvalidated(_) => None,
         });
-        let main = self.withdrawal(seq).map(|w| {
-            let [_, main] = posting::reservation(self.instance, &w);
-            main
-        });
+        let main = self.withdrawal(seq).map(|w| posting::reservation(self.instance, &w).main);
         Comparison {
             seq,
             chain: self.told(seq),
@@ -165,7 +173,11 @@ impl History {
             let c = self.comparison(seq);
             [c.deposit.0, c.main.0, TransferId::chain_event(self.instance, Kind::Resolve, seq)]
         };
-        self.numbers().flat_map(of).collect()
+        let gasless = |id: &B256| {
+            let ids = WithdrawalIds::gasless(*id);
+            [ids.main, ids.resolve]
+        };
+        self.numbers().flat_map(of).chain(self.paid.keys().flat_map(gasless)).collect()
     }
 
     /// Everything in which chain and ledger contradict each other.
@@ -189,7 +201,8 @@ impl History {
         entries: &Entries,
     ) -> Option<Evidence> {
         if let Some(VaultEvent::Withdrawal(event)) = self.log(seq).map(|log| log.event) {
-            return self.rules().progress(seq, &event).err();
+            let odd = self.rules().progress(seq, &event).err();
+            return odd.or_else(|| self.intent_differs(&event, comparison.chain, entries));
         }
         let expected = comparison.main.1.as_ref()?;
         let main = entries.get(&comparison.main.0);
@@ -211,6 +224,33 @@ impl History {
             (Standing::Contradiction, _) if !comparison.is_superseded => differs(),
             (Standing::Absent | Standing::Open | Standing::Voided | Standing::Contradiction, _) => {
                 None
+            }
+        }
+    }
+
+    /// A gasless payout must have its pending, and no void.
+    fn intent_differs(
+        &self,
+        event: &WithdrawalEvent,
+        chain: Told,
+        entries: &Entries,
+    ) -> Option<Evidence> {
+        let WithdrawalEvent { origin: Origin::Intent, progress, id, nonce: seq, .. } = *event
+        else {
+            return None;
+        };
+        if !matches!(progress, Progress::Ended(outcome) if outcome.is_payout()) {
+            return None;
+        }
+        let ids = WithdrawalIds::gasless(id);
+        let main = entries.get(&ids.main).filter(|found| found.gasless_id() == id);
+        let standing = read_standing(None, main, entries.get(&ids.resolve));
+        let entry = |m: &FoundTransfer| Entry { account: m.debit, amount: m.amount, standing };
+        match standing {
+            Standing::Open | Standing::Posted => None,
+            Standing::Absent => Some(Evidence::PaidWithoutReservation { seq, chain }),
+            Standing::Voided | Standing::Contradiction => {
+                Some(Evidence::WithdrawalDiffers { seq, chain, ledger: main.map(entry) })
             }
         }
     }
@@ -261,7 +301,12 @@ impl History {
             let (ledger, amount) = (withdrawal.request.ledger, withdrawal.ledger_amount);
             Some(Expected { ledger, amount, id })
         };
-        paid.filter_map(payout).collect()
+        let gasless = |(id, payment): (&B256, &Payment)| {
+            let listing = self.listings.values().find(|l| l.token == payment.token)?;
+            let (ledger, id) = (listing.ledger, WithdrawalIds::gasless(*id).resolve);
+            Some(Expected { ledger, amount: listing.divisor.to_ledger(payment.amount)?, id })
+        };
+        paid.filter_map(payout).chain(self.paid.iter().filter_map(gasless)).collect()
     }
 
     /// The VAULT account of a ledger.

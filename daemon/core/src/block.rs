@@ -27,11 +27,16 @@ macro_rules! number {
             }
         }
 
-        impl fmt::Display for $name {
+    };
+}
+
+macro_rules! shown_plainly {
+    ($($name:ident),*) => {
+        $(impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.fmt(f)
             }
-        }
+        })*
     };
 }
 
@@ -40,7 +45,8 @@ number!(
     BlockNumber
 );
 number!(
-    /// The vault's own number of a ledger-relevant event; the first is 1, none is left out.
+    /// The vault's own number of a ledger-relevant event; the first is 1, none is left out. Numbers from
+    /// 2^63 on, which no event ever has, name withdrawals that have no request on chain.
     Seq
 );
 number!(
@@ -51,6 +57,39 @@ number!(
     /// Milliseconds of the engine's one clock since 1970.
     Millis
 );
+
+shown_plainly!(BlockNumber, UnixSeconds, Millis);
+
+/// The highest bit: set in what names a gasless withdrawal.
+const GASLESS: u64 = 1 << 63;
+
+impl Seq {
+    /// The lowest name of a gasless withdrawal.
+    pub(crate) const FIRST_INTENT: Self = Self(GASLESS);
+
+    /// What names the gasless withdrawal `id` among the others: the first 63 bits of its id. Only here,
+    /// never in the ledger; two that share them cannot be open at the same time.
+    #[must_use]
+    pub fn of_intent(id: B256) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = id.0;
+        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]) | GASLESS)
+    }
+
+    /// True for a gasless withdrawal.
+    #[must_use]
+    pub const fn is_intent(self) -> bool {
+        self.0 & GASLESS != 0
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_intent() {
+            return write!(f, "gasless:{:016x}", self.0);
+        }
+        self.0.fmt(f)
+    }
+}
 
 /// Time that never goes back, made of a clock that may: pauses are measured with it, and a clock
 /// that is set back an hour must not make any of them an hour longer.

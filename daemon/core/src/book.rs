@@ -61,6 +61,11 @@ impl Book {
         self.open.values()
     }
 
+    /// The gasless ones.
+    pub(crate) fn intents(&self) -> impl Iterator<Item = &Withdrawal> {
+        self.open.range(Seq::FIRST_INTENT..).map(|(_, withdrawal)| withdrawal)
+    }
+
     pub(crate) fn insert(&mut self, withdrawal: Withdrawal) {
         let seq = withdrawal.seq;
         self.by_id.insert(withdrawal.request.id, seq);
@@ -149,6 +154,8 @@ impl Book {
             (Some(_), _) => {
                 self.to_settle.insert(seq);
             }
+            // Nobody has what its owner signed.
+            (None, _) if withdrawal.lacks_text() && withdrawal.work != Work::Reading => {}
             (None, Work::Idle | Work::Confirmed) => {
                 // What waits in the contract's queue must not take the turn of what can be paid.
                 if !withdrawal.queued {

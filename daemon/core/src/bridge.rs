@@ -2,6 +2,9 @@
 
 mod answers;
 mod intake;
+mod intents;
+
+pub use intents::NotTaken;
 
 use crate::{
     asset::{LedgerId, Listing},
@@ -12,7 +15,8 @@ use crate::{
     command::{Command, Notice, Output, PayoutCommand},
     eip712::Domain,
     endpoint::EndpointsConfig,
-    event::{ContractState, Event},
+    event::Event,
+    gasless::GaslessConfig,
     halt::{Evidence, Marker},
     id::{Identity, Instance, InstanceKey},
     op::Op,
@@ -23,8 +27,9 @@ use crate::{
     submitter::{Submitter, SubmitterConfig},
     supersede::Supersede,
     vault_event::Outcome,
-    withdrawal::{Next, Withdrawal, Work},
+    withdrawal::{Next, RefusalReason, Withdrawal, Work},
 };
+use alloy_primitives::B256;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What the core is told once.
@@ -61,6 +66,8 @@ pub struct Config {
     pub submitter: Option<SubmitterConfig>,
     /// Proof of reserves; `None` to sign without it.
     pub reserves: Option<ReservesConfig>,
+    /// What is asked of gasless withdrawals; `None` to take none in.
+    pub gasless: Option<GaslessConfig>,
     /// True if this instance has just been registered: the ledger cannot hold anything of it.
     pub is_new: bool,
     /// What operators approved after reorgs past finality, as the ledger has it.
@@ -111,6 +118,8 @@ pub struct Bridge {
     /// Requests whose payout the ledger has posted, with the event that paid them, as long as a
     /// restart would come upon that event again.
     pub(crate) foretold: BTreeMap<Seq, Seq>,
+    /// Gasless withdrawals that the ledger refused lately, oldest first.
+    pub(crate) refused: VecDeque<(B256, RefusalReason)>,
     /// Withdrawals that ended everywhere; written with the next checkpoint, which knows them.
     forgotten: Vec<Seq>,
     pub(crate) reserves: Option<Reserves>,
@@ -160,6 +169,7 @@ impl Bridge {
             foretold: saved.map(|c| c.foretold.clone()).unwrap_or_default(),
             reserves: config.reserves.map(Reserves::new),
             forgotten: Vec::new(),
+            refused: VecDeque::new(),
             pay_after: BTreeMap::new(),
             pause_due: config.pauser && persisted.halt.is_some(),
             key: ours,
@@ -235,11 +245,13 @@ impl Bridge {
                 self.view.on_range_failed(request, fault, now);
             }
             Event::State { endpoint, seq, state, .. } => {
-                if state != Some(ContractState::Requested) {
+                let wanted = self.book.get(seq).map(Withdrawal::payable_from);
+                if wanted.is_none_or(|wanted| state != Some(wanted)) {
                     self.view.on_state_failed(endpoint, now);
                 }
-                self.on_state(seq, state, now);
+                self.on_state(seq, wanted.is_some() && state == wanted, now);
             }
+            Event::Intent(submission) => self.on_intent(*submission, out),
             Event::Holdings { endpoint, block, readings } => {
                 if readings.is_empty() {
                     self.view.on_state_failed(endpoint, now);
@@ -251,26 +263,19 @@ impl Bridge {
         }
     }
 
-    fn on_state(&mut self, seq: Seq, state: Option<ContractState>, now: Millis) {
+    fn on_state(&mut self, seq: Seq, still_payable: bool, now: Millis) {
         if self.book.get(seq).is_none_or(|w| w.work != Work::Reading) {
             return;
         }
-        match state {
-            Some(ContractState::Requested) => {
-                self.book.change(seq, |w| {
-                    w.outcome = w.outcome.or(Some(Outcome::Expired));
-                    w.work = Work::Idle;
-                });
-            }
+        if still_payable {
+            self.book.change(seq, |w| {
+                w.outcome = w.outcome.or(Some(Outcome::Expired));
+                w.work = Work::Idle;
+            });
+        } else {
             // All events up to that block were taken in, so any other state contradicts them:
             // a lagging or lying answer. Ask again.
-            Some(
-                ContractState::None
-                | ContractState::Queued
-                | ContractState::PaidOrDeferred
-                | ContractState::RefusedOrCancelled,
-            )
-            | None => self.back_off(seq, now),
+            self.back_off(seq, now);
         }
     }
 
@@ -296,6 +301,8 @@ impl Bridge {
                     let chain = self.told(seq, None);
                     return self.halt(Evidence::PaidWithoutReservation { seq, chain }, out);
                 }
+                // The store knows how it ended, not what the ledger said: that comes first.
+                Next::Reserve => self.reserve(seq),
                 Next::Wait | Next::Confirm | Next::Authorize(_) | Next::Submit => {}
             }
         }
@@ -305,6 +312,7 @@ impl Bridge {
     pub(crate) fn forget(&mut self, seq: Seq) -> bool {
         let Some(withdrawal) = self.book.remove(seq) else { return false };
         if let Some(end) = withdrawal.ended_by
+            && !seq.is_intent()
             && withdrawal.outcome.is_some_and(|o| o.is_payout())
         {
             self.foretold.insert(seq, end);

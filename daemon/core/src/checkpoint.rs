@@ -215,8 +215,14 @@ impl Persisted {
     /// kept, and so is what tells whether the ledger is the one that was known.
     #[must_use]
     pub fn to_resume(&self, origin: BlockRef) -> Vec<Change> {
-        let forget = self.withdrawals.iter().map(|w| Change::ForgetWithdrawal(w.seq));
-        let mut changes: Vec<Change> = forget.collect();
+        // What owners signed stands nowhere else.
+        let mut changes: Vec<Change> = Vec::new();
+        for w in &self.withdrawals {
+            changes.push(match &w.intent {
+                None => Change::ForgetWithdrawal(w.seq),
+                Some(_) => Change::Withdrawal(Box::new(w.clone().as_before_history())),
+            });
+        }
         changes.extend(self.checkpoint.as_ref().map(|c| {
             let cursor = Cursor { block: origin, next_seq: Seq(1) };
             let (blocked, foretold) = (BTreeMap::new(), BTreeMap::new());

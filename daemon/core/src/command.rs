@@ -6,8 +6,9 @@ use crate::{
     block::{BlockNumber, BlockRef, Seq},
     checkpoint::Change,
     endpoint::{EndpointId, Reason},
+    gasless::Intent,
     halt::Evidence,
-    id::{AccountId, TransferId},
+    id::{AccountId, Instance, TransferId},
     obstacle::Obstacle,
     reserves::Break,
     transfer::NewTransfer,
@@ -118,6 +119,14 @@ pub enum LedgerCommand {
         /// Which.
         ids: Vec<TransferId>,
     },
+    /// Find the gasless withdrawals that debit towards one of these VAULT accounts and that nothing
+    /// resolves.
+    Recover {
+        /// Names the answer.
+        request: RequestId,
+        /// The instance number, part of its VAULT accounts' ids.
+        instance: Instance,
+    },
     /// Read VAULT accounts, each at one instant, and the sums of their ledgers.
     Survey {
         /// Names the answer.
@@ -146,12 +155,14 @@ pub enum PayoutCommand {
 }
 
 /// A withdrawal for the signers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// Which withdrawal.
     pub seq: Seq,
     /// All that is signed.
     pub request: Request,
+    /// What its owner signed, if it is gasless.
+    pub intent: Option<Intent>,
     /// Pay or refuse.
     pub verdict: Verdict,
 }
@@ -185,6 +196,8 @@ pub struct Carried {
     pub seq: Seq,
     /// Its fields.
     pub request: Request,
+    /// What its owner signed, if it is gasless.
+    pub intent: Option<Intent>,
     /// What the payout signers signed.
     pub authorization: Authorization,
 }
@@ -233,6 +246,11 @@ pub enum Notice {
         seq: Seq,
         /// How.
         outcome: Outcome,
+    },
+    /// A gasless withdrawal is set aside in the ledger, and the text that its owner signed is lost.
+    IntentFound {
+        /// Which.
+        seq: Seq,
     },
     /// A payout or refusal went out.
     Submitted {

@@ -1,9 +1,11 @@
 //! Everything that can come in.
 
 use crate::{
+    amount::LedgerAmount,
     block::{BlockNumber, BlockRef, Header, Seq, UnixSeconds},
     command::{RangeRequest, RequestId},
     endpoint::{EndpointId, ReadFault},
+    gasless::Submission,
     id::{AccountId, TransferId},
     obstacle::Obstacle,
     reserves::{TokenReading, VaultReading},
@@ -11,7 +13,7 @@ use crate::{
     vault_event::VaultLog,
     withdrawal::Verdict,
 };
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use std::collections::BTreeMap;
 
 /// A fact that an adapter brings.
@@ -66,6 +68,8 @@ pub enum Event {
         /// The tokens that could be read.
         readings: Vec<TokenReading>,
     },
+    /// Somebody's signed order for a gasless withdrawal, with what was found out about it.
+    Intent(Box<Submission>),
     /// The ledger's answer.
     Ledger(LedgerEvent),
     /// The payout adapter's answer.
@@ -171,6 +175,13 @@ pub enum LedgerEvent {
         /// In any order; those not found are missing.
         transfers: Vec<FoundTransfer>,
     },
+    /// Open gasless withdrawals found.
+    Recovered {
+        /// Which request.
+        request: RequestId,
+        /// Those of this instance whose pending nothing resolves.
+        open: Vec<FoundOpen>,
+    },
     /// VAULT accounts read.
     Surveyed {
         /// Which request.
@@ -190,6 +201,17 @@ pub enum LedgerEvent {
         /// How many were sent.
         events: usize,
     },
+}
+
+/// A gasless withdrawal that the ledger holds open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundOpen {
+    /// Its pending.
+    pub main: FoundTransfer,
+    /// Its fee, ledger units; 0 without one.
+    pub fee: LedgerAmount,
+    /// Whose, by their account.
+    pub owner: Address,
 }
 
 /// What signers and submitter answered.

@@ -1,6 +1,9 @@
 //! How much gas a transaction may use: what the vault's own checks ask for, whatever a recipient does.
 
-use crate::{command::Call, withdrawal::Verdict};
+use crate::{
+    command::{Call, Carried},
+    withdrawal::Verdict,
+};
 
 /// A plain transfer, for a transaction that only uses up a nonce.
 const PLAIN_TRANSFER: u64 = 21_000;
@@ -10,12 +13,24 @@ const ONE_MORE_PAYOUT: u64 = 330_000;
 /// Each refusal after the first; nothing is pushed.
 const ONE_MORE_REFUSAL: u64 = 60_000;
 
+/// What a gasless payout takes besides: its owner's signature, checked by the owner's contract with the
+/// allowance that the vault gives it (100,000), and in the calldata at its longest.
+const ONE_SIGNATURE: u64 = 140_000;
+
+/// The gas limit of a withdrawal alone, where `one` is that of a request.
+#[must_use]
+pub fn one(item: &Carried, one: u64) -> u64 {
+    one.saturating_add(if item.intent.is_some() { ONE_SIGNATURE } else { 0 })
+}
+
 /// The gas limit of a call, where `one` is that of a single payout or refusal.
 #[must_use]
 pub(crate) fn limit_of(call: &Call, one: u64) -> u64 {
     let Call::Withdrawals(items) = call else { return PLAIN_TRANSFER };
     let pays = items.first().is_none_or(|item| item.authorization.verdict == Verdict::Pay);
-    limit(items.len(), pays, one)
+    let signed = items.iter().filter(|item| item.intent.is_some()).count();
+    let signed = u64::try_from(signed).unwrap_or(u64::MAX);
+    limit(items.len(), pays, one).saturating_add(signed.saturating_mul(ONE_SIGNATURE))
 }
 
 /// The gas limit of so many payouts or refusals in one transaction.

@@ -8,7 +8,7 @@ use crate::{
     id::{AccountId, TransferId},
     posting::Standing,
     reserves::Break,
-    vault_event::{Origin, Outcome, Progress, Request, VaultEvent},
+    vault_event::{Outcome, Progress, Request, VaultEvent},
 };
 use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
@@ -200,15 +200,12 @@ impl Told {
                     Progress::Queued => None,
                     Progress::Ended(outcome) => Some(outcome),
                 };
-                match w.origin {
-                    Origin::Request => Self::Step { request: w.nonce, outcome },
-                    Origin::Intent => Self::Step { request: Seq(0), outcome },
-                }
+                Self::Step { request: w.nonce, outcome }
             }
             VaultEvent::Listed(_)
             | VaultEvent::Delisted(_)
             | VaultEvent::Claimed
-            | VaultEvent::NonceInvalidated => Self::Other,
+            | VaultEvent::NonceInvalidated(_) => Self::Other,
         }
     }
 
@@ -249,6 +246,7 @@ const fn ended(outcome: Option<Outcome>) -> &'static str {
         Some(Outcome::Refused) => "refused",
         Some(Outcome::Cancelled) => "cancelled",
         Some(Outcome::Expired) => "expired",
+        Some(Outcome::Revoked) => "revoked by its owner",
     }
 }
 

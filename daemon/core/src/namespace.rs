@@ -129,6 +129,15 @@ impl TransferId {
         Self::join(&[&[GASLESS, role.byte()], digest.as_slice()])
     }
 
+    /// What names the gasless withdrawal of which this is a leg; `None` for other transfers.
+    #[must_use]
+    pub fn gasless_named(self) -> Option<Seq> {
+        let [GASLESS, _, digest @ ..] = self.0.to_be_bytes() else { return None };
+        let mut id = B256::ZERO;
+        id.get_mut(..digest.len())?.copy_from_slice(&digest);
+        Some(Seq::of_intent(id))
+    }
+
     /// A leg of the obligation intent `digest`; `None` if the time does not fit in 48 bits.
     #[must_use]
     pub fn intent_leg(issued_at: Millis, digest: B256, line: Line, part: Part) -> Option<Self> {

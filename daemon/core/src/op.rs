@@ -2,17 +2,21 @@
 
 use crate::{
     account::{NewAccount, SUSPENSE},
+    amount::LedgerAmount,
     asset::{LedgerId, Listing},
-    block::Seq,
+    block::{Seq, UnixSeconds},
+    event::FoundOpen,
     halt::{Entry, Evidence, Told},
     id::{AccountId, Instance, TransferId},
     pipeline::Stage,
-    posting::{self, Credit, DepositVerdict, Standing, WithdrawalIds, read_standing},
+    posting::{self, Chain, Credit, DepositVerdict, End, Standing, WithdrawalIds, read_standing},
     reserves::VaultReading,
-    transfer::{FoundPhase, FoundTransfer, NewTransfer},
+    transfer::{FoundPhase, FoundTransfer, NewTransfer, TransferCode},
+    user_data::UserData,
     vault_event::Outcome,
     withdrawal::{RefusalReason, Withdrawal},
 };
+use alloy_primitives::B256;
 
 /// One thing that goes to the ledger as a whole.
 #[derive(Debug)]
@@ -22,13 +26,22 @@ pub(crate) enum Op {
     /// Credit a deposit.
     Deposit(Credit),
     /// Reserve a withdrawal.
-    Reserve { seq: Seq, chain: Box<[NewTransfer; 2]>, accounts: Box<[NewAccount; 2]> },
+    Reserve { seq: Seq, id: B256, chain: Box<Chain>, accounts: Box<[NewAccount; 2]> },
     /// Look whether a pending stands, before anybody signs.
-    Confirm { seq: Seq, pending: Box<NewTransfer> },
-    /// Check that the ledger has the end of a withdrawal that was forgotten already.
+    Confirm { seq: Seq, id: B256, pending: Box<NewTransfer> },
+    /// Check that the ledger has the end of a request that was forgotten already.
     Audit { seq: Seq, outcome: Outcome },
-    /// Post or void a pending.
-    Resolve { seq: Seq, outcome: Outcome, pending: Box<NewTransfer>, end: Box<NewTransfer> },
+    /// Post or void a pending. How it must look is not known of an intent that is not in the book and
+    /// was not paid.
+    Resolve {
+        seq: Seq,
+        id: B256,
+        outcome: Outcome,
+        pending: Option<Box<NewTransfer>>,
+        end: Box<End>,
+    },
+    /// Find the gasless withdrawals that the ledger holds open: the chain tells of none.
+    Recover,
     /// In a replay, before anything of an event is written: hold it against what the ledger has.
     Compare(Box<Comparison>),
     /// Look whether a transfer that was known is still there. Nothing passes it until it is.
@@ -122,26 +135,28 @@ pub(crate) enum Done {
     Compared,
     Witnessed,
     Surveyed(Vec<VaultReading>),
+    Recovered(Vec<FoundOpen>),
     /// The rest of the batch was not sent.
     Contradicted(Evidence),
 }
 
 impl Done {
     /// A transfer that the ledger must have from now on.
-    pub(crate) fn proves(&self, instance: Instance) -> Option<TransferId> {
-        let main = |seq: Seq| WithdrawalIds::of(instance, seq).main;
+    pub(crate) fn proves(
+        &self,
+        instance: Instance,
+        ids: Option<WithdrawalIds>,
+    ) -> Option<TransferId> {
         match self {
             Self::Deposited {
                 credit,
                 verdict: DepositVerdict::Posted | DepositVerdict::PostedElsewhere,
                 ..
             } => Some(credit.id(instance)),
-            Self::Reserved { seq, verdict: Reserved::Standing | Reserved::Ended(_), .. } => {
-                Some(main(*seq))
+            Self::Reserved { verdict: Reserved::Standing | Reserved::Ended(_), .. } => {
+                ids.map(|ids| ids.main)
             }
-            Self::Resolved { seq, verdict: Resolved::Done, .. } => {
-                Some(WithdrawalIds::of(instance, *seq).resolve)
-            }
+            Self::Resolved { verdict: Resolved::Done, .. } => ids.map(|ids| ids.resolve),
             Self::Listed { .. }
             | Self::Deposited { .. }
             | Self::Reserved { .. }
@@ -151,6 +166,7 @@ impl Done {
             | Self::Compared
             | Self::Witnessed
             | Self::Surveyed(_)
+            | Self::Recovered(_)
             | Self::Contradicted(_) => None,
         }
     }
@@ -183,7 +199,14 @@ impl Op {
             Self::Listing { .. }
             | Self::Deposit(_)
             | Self::Witness { .. }
+            | Self::Recover
             | Self::Survey { .. } => 1,
+            // With the fee's leg.
+            Self::Reserve { seq, .. } | Self::Resolve { seq, .. } | Self::Confirm { seq, .. }
+                if seq.is_intent() =>
+            {
+                3
+            }
             Self::Compare(_)
             | Self::Reserve { .. }
             | Self::Confirm { .. }
@@ -203,6 +226,7 @@ impl Op {
             | Self::Deposit(_)
             | Self::Compare(_)
             | Self::Witness { .. }
+            | Self::Recover
             | Self::Survey { .. } => false,
         }
     }
@@ -211,16 +235,14 @@ impl Op {
     pub(crate) fn new_on(&self) -> Option<LedgerId> {
         match self {
             Self::Deposit(credit) => Some(credit.ledger),
-            Self::Reserve { chain, .. } => {
-                let [_, main] = &**chain;
-                Some(main.ledger)
-            }
+            Self::Reserve { chain, .. } => Some(chain.main.ledger),
             Self::Listing { .. }
             | Self::Confirm { .. }
             | Self::Audit { .. }
             | Self::Resolve { .. }
             | Self::Compare(_)
             | Self::Witness { .. }
+            | Self::Recover
             | Self::Survey { .. } => None,
         }
     }
@@ -236,16 +258,21 @@ impl Op {
 
     /// True for what shares its batch with nothing.
     pub(crate) const fn is_alone(&self) -> bool {
-        matches!(self, Self::Listing { .. } | Self::Witness { .. } | Self::Survey { .. })
+        matches!(
+            self,
+            Self::Listing { .. } | Self::Witness { .. } | Self::Survey { .. } | Self::Recover
+        )
     }
 
     pub(crate) fn pending(&self) -> Option<&NewTransfer> {
         match self {
-            Self::Reserve { chain, .. } => chain.last(),
-            Self::Confirm { pending, .. } | Self::Resolve { pending, .. } => Some(pending),
+            Self::Reserve { chain, .. } => Some(&chain.main),
+            Self::Confirm { pending, .. } => Some(pending),
+            Self::Resolve { pending, .. } => pending.as_deref(),
             Self::Listing { .. }
             | Self::Deposit(_)
             | Self::Audit { .. }
+            | Self::Recover
             | Self::Compare(_)
             | Self::Witness { .. }
             | Self::Survey { .. } => None,
@@ -259,7 +286,33 @@ impl Op {
             | Self::Audit { seq, .. }
             | Self::Resolve { seq, .. } => Some(*seq),
             Self::Listing { .. }
+            | Self::Recover
             | Self::Deposit(_)
+            | Self::Compare(_)
+            | Self::Witness { .. }
+            | Self::Survey { .. } => None,
+        }
+    }
+
+    /// What a lookup shows: a pending under the id of a gasless withdrawal must be of that very one.
+    pub(crate) fn standing(&self, read: Standing, main: Option<&FoundTransfer>) -> Standing {
+        let (Some(main), Self::Resolve { id, pending: None, .. }) = (main, self) else {
+            return read;
+        };
+        let is_its_own = main.user_data_128 == UserData::withdrawal(*id, UnixSeconds(0)).of_128;
+        if is_its_own { read } else { Standing::Absent }
+    }
+
+    /// The ids of the withdrawal that it is about.
+    pub(crate) fn ids(&self, instance: Instance) -> Option<WithdrawalIds> {
+        match self {
+            Self::Reserve { seq, id, .. }
+            | Self::Confirm { seq, id, .. }
+            | Self::Resolve { seq, id, .. } => Some(WithdrawalIds::named(instance, *seq, *id)),
+            Self::Audit { seq, .. } => Some(WithdrawalIds::of(instance, *seq)),
+            Self::Listing { .. }
+            | Self::Deposit(_)
+            | Self::Recover
             | Self::Compare(_)
             | Self::Witness { .. }
             | Self::Survey { .. } => None,
@@ -270,6 +323,7 @@ impl Op {
     pub(crate) fn reserve(instance: Instance, withdrawal: &Withdrawal) -> Self {
         Self::Reserve {
             seq: withdrawal.seq,
+            id: withdrawal.request.id,
             chain: Box::new(posting::reservation(instance, withdrawal)),
             accounts: Box::new(posting::reservation_accounts(withdrawal)),
         }
@@ -277,15 +331,23 @@ impl Op {
 
     /// The lookup before a signature.
     pub(crate) fn confirm(instance: Instance, withdrawal: &Withdrawal) -> Self {
-        let [_, main] = posting::reservation(instance, withdrawal);
-        Self::Confirm { seq: withdrawal.seq, pending: Box::new(main) }
+        let pending = Box::new(posting::reservation(instance, withdrawal).main);
+        Self::Confirm { seq: withdrawal.seq, id: withdrawal.request.id, pending }
     }
 
     /// The post or void.
     pub(crate) fn resolve(instance: Instance, withdrawal: &Withdrawal, outcome: Outcome) -> Self {
-        let [_, main] = posting::reservation(instance, withdrawal);
-        let end = posting::resolution(instance, withdrawal, outcome);
-        let (pending, end) = (Box::new(main), Box::new(end));
-        Self::Resolve { seq: withdrawal.seq, outcome, pending, end }
+        let pending = Some(Box::new(posting::reservation(instance, withdrawal).main));
+        let end = Box::new(posting::resolution(instance, withdrawal, outcome));
+        Self::Resolve { seq: withdrawal.seq, id: withdrawal.request.id, outcome, pending, end }
+    }
+
+    /// The void of an intent that is not in the book; done already, or somebody else's.
+    pub(crate) fn void_of_unknown(id: B256, ledger: LedgerId, outcome: Outcome) -> Self {
+        let nothing = LedgerAmount(0);
+        let of = (ledger, TransferCode::Gasless);
+        let end = posting::end(WithdrawalIds::gasless(id), of, (nothing, nothing), outcome);
+        let seq = Seq::of_intent(id);
+        Self::Resolve { seq, id, outcome, pending: None, end: Box::new(end) }
     }
 }

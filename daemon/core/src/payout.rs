@@ -252,6 +252,9 @@ impl Bridge {
 
     fn pay_one(&mut self, seq: Seq, turn: &mut Turn<'_>, out: &mut Output) {
         let Some(withdrawal) = self.book.get(seq) else { return };
+        if withdrawal.next(turn.now) == Next::Reserve {
+            return self.reserve(seq);
+        }
         let too_late = withdrawal.request.deadline < turn.head.final_head.timestamp;
         if too_late || !self.may_sign(withdrawal.request.ledger) {
             return;
@@ -265,7 +268,8 @@ impl Bridge {
             // It comes again when a signer has answered.
             Next::Authorize(verdict) if self.book.room_to_sign(verdict) == 0 => {}
             Next::Authorize(verdict) => {
-                turn.asked.push(Asked { seq, request: withdrawal.request, verdict });
+                let intent = withdrawal.intent.as_deref().cloned();
+                turn.asked.push(Asked { seq, request: withdrawal.request, intent, verdict });
                 self.book.set_work(seq, Work::Signing);
             }
             // Without room for a transaction signing goes on: whoever has signatures can help themselves.
@@ -275,7 +279,11 @@ impl Bridge {
                 let seqs = self.under_one_root(withdrawal, turn);
                 turn.is_full = !self.submit(seqs, pays, turn, out);
             }
-            Next::Wait | Next::Resolve(_) | Next::Forget | Next::Contradiction(_) => {}
+            Next::Wait
+            | Next::Reserve
+            | Next::Resolve(_)
+            | Next::Forget
+            | Next::Contradiction(_) => {}
         }
     }
 
@@ -346,7 +354,8 @@ impl Bridge {
         let carried = |seq: &Seq| {
             let withdrawal = self.book.get(*seq)?;
             let authorization = withdrawal.authorization.clone()?;
-            Some(Carried { seq: *seq, request: withdrawal.request, authorization })
+            let intent = withdrawal.intent.as_deref().cloned();
+            Some(Carried { seq: *seq, request: withdrawal.request, intent, authorization })
         };
         let mut items: Vec<Carried> = seqs.iter().filter_map(carried).collect();
         // Signed anew meanwhile, some may stand under another root.

@@ -13,10 +13,11 @@ use crate::{
     asset::LedgerId,
     block::Millis,
     command::{LedgerCommand, RequestId},
+    event::FoundOpen,
     halt::{Entry, Evidence},
     id::{AccountId, Instance, TransferId},
     op::{Done, Op},
-    posting::{Standing, WithdrawalIds, read_standing},
+    posting::{Standing, read_standing},
     reserves::VaultReading,
     transfer::{AccountResult, FoundTransfer, TransferResult},
 };
@@ -31,8 +32,8 @@ const KNOWN_ACCOUNTS_MAX: usize = 1 << 20;
 /// First and longest pause before a request of unknown outcome is sent again, milliseconds.
 const RETRY_FIRST_MS: u64 = 50;
 const RETRY_LONGEST_MS: u64 = 5_000;
-/// A reservation is a chain of two; no batch limit may be smaller.
-const BATCH_SMALLEST: usize = 2;
+/// A reservation is a chain of three at most; no batch limit may be smaller.
+const BATCH_SMALLEST: usize = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AccountStanding {
@@ -65,6 +66,10 @@ struct Flight {
     /// What the ledger holds under looked-up ids.
     entries: BTreeMap<TransferId, Entry>,
     readings: Vec<VaultReading>,
+    /// Open gasless withdrawals that were found.
+    open: Vec<FoundOpen>,
+    /// Amounts of the pending fees that were looked up, by the pending id of their withdrawal.
+    fees: BTreeMap<TransferId, LedgerAmount>,
     /// True if the transfer of a witness was found.
     is_witnessed: bool,
     /// Answers to the transfers that were not `ok`, by transfer id.
@@ -180,6 +185,7 @@ impl Pipeline {
             | Op::Resolve { .. }
             | Op::Compare(_)
             | Op::Witness { .. }
+            | Op::Recover
             | Op::Survey { .. } => None,
         })
     }
@@ -281,9 +287,12 @@ impl Pipeline {
         flight.is_witnessed = flight.ops.iter().any(|op| op.is_witnessed_by(found));
         flight.entries.extend(found.iter().filter_map(entry_of_credit));
         for op in flight.ops.iter().filter(|op| op.is_looked_up_in(flight.stage)) {
-            let Some(seq) = op.withdrawal() else { continue };
-            let ids = WithdrawalIds::of(self.instance, seq);
-            let standing = read_standing(op.pending(), look(ids.main), look(ids.resolve));
+            let Some(ids) = op.ids(self.instance) else { continue };
+            let standing = op.standing(
+                read_standing(op.pending(), look(ids.main), look(ids.resolve)),
+                look(ids.main),
+            );
+            flight.fees.extend(look(ids.fee).map(|fee| (ids.main, fee.amount)));
             flight.standings.insert(ids.main, standing);
             if let Some(main) = look(ids.main) {
                 let entry = Entry { account: main.debit, amount: main.amount, standing };
@@ -303,6 +312,15 @@ impl Pipeline {
             return Step::default();
         };
         flight.readings = readings;
+        self.finish()
+    }
+
+    /// The gasless withdrawals that are open, found while nothing else was under way.
+    pub(crate) fn on_recovered(&mut self, request: RequestId, open: Vec<FoundOpen>) -> Step {
+        let Some(flight) = self.flight.as_mut().filter(|f| f.request == request) else {
+            return Step::default();
+        };
+        flight.open = open;
         self.finish()
     }
 
@@ -361,9 +379,12 @@ impl Pipeline {
         }
         let count = u64::try_from(ops.len()).unwrap_or(u64::MAX);
         self.finished = self.finished.saturating_add(count);
-        let done: Vec<Done> = ops.into_iter().map(|op| self.conclude(&mut flight, op)).collect();
-        if let Some(known) = done.iter().rev().find_map(|d| d.proves(self.instance)) {
-            self.witness = Some(known);
+        let mut done = Vec::with_capacity(ops.len());
+        for op in ops {
+            let ids = op.ids(self.instance);
+            let concluded = self.conclude(&mut flight, op);
+            self.witness = concluded.proves(self.instance, ids).or(self.witness);
+            done.push(concluded);
         }
         Step { command: None, done }
     }

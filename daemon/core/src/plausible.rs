@@ -6,7 +6,7 @@ use crate::{
     eip712::Domain,
     halt::{Evidence, Told},
     posting::Credit,
-    vault_event::{Deposit, Origin, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent},
+    vault_event::{Deposit, Origin, Request, VaultEvent, VaultLog, WithdrawalEvent},
     withdrawal::Withdrawal,
 };
 use std::collections::BTreeMap;
@@ -35,7 +35,8 @@ impl Rules<'_> {
                 VaultEvent::Listed(listing) => {
                     listings.insert(listing.ledger, *listing);
                 }
-                VaultEvent::Delisted(_) | VaultEvent::Claimed | VaultEvent::NonceInvalidated => {}
+                VaultEvent::Delisted(_) | VaultEvent::Claimed | VaultEvent::NonceInvalidated(_) => {
+                }
             }
         }
         Ok(())
@@ -62,14 +63,17 @@ impl Rules<'_> {
         Ok(Withdrawal::requested(seq, *request, amount))
     }
 
-    /// Gasless withdrawals come with a later wave: until then nobody reserves for a payout of one.
-    pub(crate) const fn progress(self, seq: Seq, event: &WithdrawalEvent) -> Result<(), Evidence> {
-        match (event.origin, event.progress) {
-            (Origin::Intent, Progress::Ended(outcome)) if outcome.is_payout() => {
-                let chain = Told::Step { request: Seq(0), outcome: Some(outcome) };
-                Err(Evidence::PaidWithoutReservation { seq, chain })
-            }
-            (Origin::Intent | Origin::Request, _) => Ok(()),
+    /// Of an intent the event itself must say what it moves, of a listed token and in whole units.
+    pub(crate) fn progress(self, seq: Seq, event: &WithdrawalEvent) -> Result<(), Evidence> {
+        if event.origin == Origin::Request {
+            return Ok(());
         }
+        let fits = event.payment.is_some_and(|payment| {
+            let listing = self.listings.values().find(|l| l.token == payment.token);
+            let exact = |amount| listing.is_some_and(|l| l.divisor.to_ledger(amount).is_some());
+            exact(payment.amount) && exact(payment.fee)
+        });
+        let chain = Told::of(&VaultEvent::Withdrawal(*event));
+        if fits { Ok(()) } else { Err(Evidence::ImpossibleEvent { seq, chain }) }
     }
 }

@@ -1,17 +1,18 @@
 //! What an event means in debits and credits, and what the ledger's answers mean.
 
 use crate::{
-    account::{GATE_OPERATOR, NewAccount, SUSPENSE, VAULT},
+    account::{FEES, GATE_OPERATOR, NewAccount, SUSPENSE, VAULT},
     amount::LedgerAmount,
     asset::{LedgerId, Listing},
     block::Seq,
     id::{AccountId, Instance, Kind, PersonClass, TransferId, be_u64, be_u128},
+    namespace::Role,
     transfer::{FoundPhase, FoundTransfer, NewTransfer, Phase, TransferCode, TransferResult},
     user_data::UserData,
     vault_event::{Deposit, Outcome, VaultLog},
     withdrawal::{RefusalReason, Withdrawal},
 };
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
 /// Transfers of one withdrawal, by role.
@@ -23,6 +24,10 @@ pub struct WithdrawalIds {
     pub gate: TransferId,
     /// Its post or void.
     pub resolve: TransferId,
+    /// The pending fee.
+    pub fee: TransferId,
+    /// The fee's post or void.
+    pub resolve_fee: TransferId,
 }
 
 impl WithdrawalIds {
@@ -30,7 +35,38 @@ impl WithdrawalIds {
     #[must_use]
     pub fn of(instance: Instance, seq: Seq) -> Self {
         let id = |kind| TransferId::chain_event(instance, kind, seq);
-        Self { main: id(Kind::Main), gate: id(Kind::Gate), resolve: id(Kind::Resolve) }
+        Self {
+            main: id(Kind::Main),
+            gate: id(Kind::Gate),
+            resolve: id(Kind::Resolve),
+            fee: id(Kind::Fee),
+            resolve_fee: id(Kind::ResolveFee),
+        }
+    }
+
+    /// Ids of the gasless withdrawal `id`.
+    #[must_use]
+    pub fn gasless(id: B256) -> Self {
+        let id = |role| TransferId::gasless(role, id);
+        Self {
+            main: id(Role::Main),
+            gate: id(Role::Gate),
+            resolve: id(Role::Resolve),
+            fee: id(Role::Fee),
+            resolve_fee: id(Role::ResolveFee),
+        }
+    }
+
+    /// Ids of a withdrawal of either kind, by what names it and by its id.
+    #[must_use]
+    pub fn named(instance: Instance, seq: Seq, id: B256) -> Self {
+        if seq.is_intent() { Self::gasless(id) } else { Self::of(instance, seq) }
+    }
+
+    /// Ids of a withdrawal of either kind.
+    #[must_use]
+    pub fn of_withdrawal(instance: Instance, withdrawal: &Withdrawal) -> Self {
+        Self::named(instance, withdrawal.seq, withdrawal.request.id)
     }
 }
 
@@ -118,10 +154,28 @@ pub fn deposit(instance: Instance, credit_of: &Credit, to_suspense: bool) -> New
     }
 }
 
-/// The chain that reserves a withdrawal: the gate leg, then the pending.
+/// The linked transfers that reserve a withdrawal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// The leg on the owner's gate; first.
+    pub gate: NewTransfer,
+    /// The pending fee, if there is one.
+    pub fee: Option<NewTransfer>,
+    /// The pending; last.
+    pub main: NewTransfer,
+}
+
+impl Chain {
+    /// In the order in which they are sent.
+    pub fn transfers(&self) -> impl Iterator<Item = NewTransfer> {
+        [Some(self.gate), self.fee, Some(self.main)].into_iter().flatten()
+    }
+}
+
+/// The chain that reserves a withdrawal: the gate leg, the fee if there is one, the pending.
 #[must_use]
-pub fn reservation(instance: Instance, withdrawal: &Withdrawal) -> [NewTransfer; 2] {
-    let ids = WithdrawalIds::of(instance, withdrawal.seq);
+pub fn reservation(instance: Instance, withdrawal: &Withdrawal) -> Chain {
+    let ids = WithdrawalIds::of_withdrawal(instance, withdrawal);
     let request = &withdrawal.request;
     let data = UserData::withdrawal(request.id, request.deadline);
     let main = NewTransfer {
@@ -130,7 +184,7 @@ pub fn reservation(instance: Instance, withdrawal: &Withdrawal) -> [NewTransfer;
         credit: AccountId::vault_chart(request.ledger, instance, VAULT.number),
         amount: withdrawal.ledger_amount,
         ledger: request.ledger,
-        code: TransferCode::Withdrawal,
+        code: code_of(withdrawal.seq),
         phase: Phase::Pending,
         linked: false,
         user_data_128: data.of_128,
@@ -148,31 +202,72 @@ pub fn reservation(instance: Instance, withdrawal: &Withdrawal) -> [NewTransfer;
         linked: true,
         ..main
     };
-    [gate, main]
+    let fee = (withdrawal.ledger_fee.0 > 0).then(|| NewTransfer {
+        id: ids.fee,
+        credit: AccountId::chart(request.ledger, FEES.number),
+        amount: withdrawal.ledger_fee,
+        code: TransferCode::Fee,
+        linked: true,
+        ..main
+    });
+    Chain { gate, fee, main }
+}
+
+const fn code_of(seq: Seq) -> TransferCode {
+    if seq.is_intent() { TransferCode::Gasless } else { TransferCode::Withdrawal }
+}
+
+/// What ends the pendings of a withdrawal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The fee's post or void, linked; sent where there is such a pending.
+    pub fee: NewTransfer,
+    /// The pending's post or void.
+    pub main: NewTransfer,
 }
 
 /// The end of a pending: a post of its exact amount after a payout, else a void.
 #[must_use]
-pub fn resolution(instance: Instance, withdrawal: &Withdrawal, outcome: Outcome) -> NewTransfer {
-    let ids = WithdrawalIds::of(instance, withdrawal.seq);
-    let (phase, amount) = if outcome.is_payout() {
-        (Phase::Post(ids.main), withdrawal.ledger_amount)
-    } else {
-        (Phase::Void(ids.main), LedgerAmount(0))
+pub fn resolution(instance: Instance, withdrawal: &Withdrawal, outcome: Outcome) -> End {
+    let Withdrawal { seq, ref request, .. } = *withdrawal;
+    let ids = WithdrawalIds::of_withdrawal(instance, withdrawal);
+    let amounts = (withdrawal.ledger_amount, withdrawal.ledger_fee);
+    end(ids, (request.ledger, code_of(seq)), amounts, outcome)
+}
+
+/// As [`resolution`], where of the withdrawal no more is known than this.
+#[must_use]
+pub fn end(
+    ids: WithdrawalIds,
+    (ledger, code): (LedgerId, TransferCode),
+    (amount, fee): (LedgerAmount, LedgerAmount),
+    outcome: Outcome,
+) -> End {
+    let resolve = |id, pending, amount, code| {
+        let (phase, amount) = if outcome.is_payout() {
+            (Phase::Post(pending), amount)
+        } else {
+            (Phase::Void(pending), LedgerAmount(0))
+        };
+        let (debit, credit, linked) = (AccountId(0), AccountId(0), false);
+        let (user_data_128, user_data_64, user_data_32) = (0, 0, 0);
+        NewTransfer {
+            id,
+            debit,
+            credit,
+            amount,
+            ledger,
+            code,
+            phase,
+            linked,
+            user_data_128,
+            user_data_64,
+            user_data_32,
+        }
     };
-    NewTransfer {
-        id: ids.resolve,
-        debit: AccountId(0),
-        credit: AccountId(0),
-        amount,
-        ledger: withdrawal.request.ledger,
-        code: TransferCode::Withdrawal,
-        phase,
-        linked: false,
-        user_data_128: 0,
-        user_data_64: 0,
-        user_data_32: 0,
-    }
+    let fee = resolve(ids.resolve_fee, ids.fee, fee, TransferCode::Fee);
+    let main = resolve(ids.resolve, ids.main, amount, code);
+    End { fee: NewTransfer { linked: true, ..fee }, main }
 }
 
 /// The accounts a reservation needs, also for people who never deposited.
@@ -232,15 +327,24 @@ pub enum ReservationVerdict {
     Blocked,
 }
 
-/// Reads the answers to `[gate, main]`.
+/// Reads the answers to the gate leg and the pending, with a fee between them or without.
 ///
 /// A retried chain that had committed answers `exists` on its first leg and `linked_event_failed`
 /// on the rest. In a failed chain only the failing leg's id is burnt, so on a replay
 /// `id_already_failed` names the same reason again.
 #[must_use]
-pub const fn read_reservation(gate: TransferResult, main: TransferResult) -> ReservationVerdict {
+pub const fn read_reservation(
+    gate: TransferResult,
+    fee: Option<TransferResult>,
+    main: TransferResult,
+) -> ReservationVerdict {
     use ReservationVerdict as V;
     use TransferResult as R;
+    // The leg that failed for a reason of its own speaks for the chain.
+    let main = match fee {
+        None | Some(R::LinkedEventFailed | R::Ok) => main,
+        Some(reason) => reason,
+    };
     match (gate, main) {
         (R::Ok, R::Ok) => V::Reserved,
         (R::Exists, _) => V::LookUp,
@@ -319,9 +423,11 @@ pub fn read_standing(
     };
     let equal = main.phase == FoundPhase::Pending
         && expected.is_none_or(|e| {
-            let stands_for = |d128, d64| (d128, d64) == (e.user_data_128, e.user_data_64);
+            // What an event tells of an intent lacks the deadline; the id commits to it.
+            let deadline = e.code == TransferCode::Gasless && e.user_data_64 == 0;
             (main.amount, main.debit, main.credit) == (e.amount, e.debit, e.credit)
-                && stands_for(main.user_data_128, main.user_data_64)
+                && main.user_data_128 == e.user_data_128
+                && (deadline || main.user_data_64 == e.user_data_64)
         });
     match resolve.map(|r| r.phase) {
         _ if !equal => Standing::Contradiction,

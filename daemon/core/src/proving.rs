@@ -14,6 +14,7 @@ use crate::{
     id::{AccountId, Kind, TransferId},
     invariant::Position,
     op::Op,
+    posting::WithdrawalIds,
     reserves::{Claim, Judged, TokenReading, TokenReserves, VaultReading, vaults},
     withdrawal::{Reservation, Withdrawal},
 };
@@ -116,7 +117,7 @@ impl Bridge {
                 && !matches!(w.reservation, Reservation::Refused(_))
         });
         for withdrawal in paid {
-            let end = TransferId::chain_event(self.instance, Kind::Resolve, withdrawal.seq);
+            let end = WithdrawalIds::of_withdrawal(self.instance, withdrawal).resolve;
             if !sooner.contains(&end) {
                 add(&mut position.unposted_payouts, withdrawal.ledger_amount);
             }
@@ -126,7 +127,9 @@ impl Bridge {
     }
 
     fn moved(&self, id: TransferId, waiting: &BTreeMap<TransferId, LedgerAmount>) -> Moved {
-        let Some((kind, seq, _)) = id.event_of(self.instance) else { return Moved::Known };
+        let Some((kind, seq, _)) = id.event_of(self.instance) else {
+            return self.intent_moved(id);
+        };
         let is_ahead = seq >= self.view.cursor().next_seq;
         if kind == Kind::Deposit.byte() {
             return match (is_ahead, waiting.contains_key(&id)) {
@@ -143,6 +146,17 @@ impl Bridge {
             None if is_ahead || self.foretold.get(&seq).is_some_and(|end| *end >= next) => {
                 Moved::EarlyPayout
             }
+            None => Moved::Known,
+            Some(withdrawal) if self.is_paid(withdrawal) => Moved::Sooner,
+            Some(_) => Moved::EarlyPayout,
+        }
+    }
+
+    /// Of gasless withdrawals that are not in the book nothing is on its way any more.
+    fn intent_moved(&self, id: TransferId) -> Moved {
+        let seq = id.gasless_named();
+        let ids = |w: &Withdrawal| WithdrawalIds::of_withdrawal(self.instance, w);
+        match seq.and_then(|seq| self.book.get(seq)).filter(|w| ids(w).resolve == id) {
             None => Moved::Known,
             Some(withdrawal) if self.is_paid(withdrawal) => Moved::Sooner,
             Some(_) => Moved::EarlyPayout,

@@ -73,11 +73,14 @@ impl Bridge {
     /// forgotten is written with the next checkpoint, which says where to read it again from.
     fn rewind(&mut self, evidence: Evidence, out: &mut Output) {
         let open: Vec<Seq> = self.book.iter().map(|w| w.seq).collect();
-        for seq in open {
+        // What owners asked for stands nowhere else, and is asked for still.
+        let kept = self.keep_intents();
+        for seq in open.into_iter().filter(|seq| kept.iter().all(|w| w.seq != *seq)) {
             self.forget(seq);
         }
         let origin = Cursor { block: self.config.origin, next_seq: Seq(1) };
         self.book = Book::default();
+        kept.into_iter().for_each(|w| self.book.insert(w));
         self.view = ChainView::new(view_config(&self.config), origin);
         self.pipeline.clear();
         self.marks.clear();
@@ -105,13 +108,13 @@ impl Bridge {
             VaultEvent::Requested(request) => {
                 let withdrawal = rules.withdrawal(log.seq, request).ok();
                 let chain = withdrawal.map(|w| posting::reservation(self.instance, &w));
-                (None, chain.map(|[_, main]| main))
+                (None, chain.map(|chain| chain.main))
             }
             VaultEvent::Withdrawal(_)
             | VaultEvent::Listed(_)
             | VaultEvent::Delisted(_)
             | VaultEvent::Claimed
-            | VaultEvent::NonceInvalidated => (None, None),
+            | VaultEvent::NonceInvalidated(_) => (None, None),
         };
         self.push_comparison(log.seq, Told::of(&log.event), deposit, main);
     }
@@ -143,6 +146,8 @@ impl Bridge {
                 for seq in gone.take(TAIL_MAX) {
                     self.push_comparison(Seq(seq), Told::Nothing, None, None);
                 }
+                // By now every listing is known, and whatever was paid has been met.
+                self.pipeline.push(Op::Recover);
                 self.replay = Replay::Tail(self.pipeline.enqueued());
             }
             Replay::Tail(operations) if self.pipeline.finished() >= operations => {

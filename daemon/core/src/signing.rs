@@ -6,10 +6,11 @@ use crate::{
     block::{Seq, UnixSeconds},
     eip712::{Domain, merkle_parent, payout_leaf, refusal_leaf},
     event::ContractState,
+    gasless::Intent,
     id::Instance,
     invariant::Holdings,
     posting,
-    transfer::{FoundPhase, FoundTransfer},
+    transfer::{FoundPhase, FoundTransfer, NewTransfer},
     vault_event::{Origin, Request},
     withdrawal::{Verdict, Withdrawal},
 };
@@ -18,13 +19,16 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What a signer is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
     /// The withdrawal.
     pub id: B256,
     /// Pay or refuse.
     pub verdict: Verdict,
+    /// What its owner signed, if it is gasless: the chain does not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
 }
 
 /// What the signer's own node says, all at one final block.
@@ -32,8 +36,10 @@ pub struct Ask {
 pub struct ChainSide {
     /// The block's time.
     pub time: UnixSeconds,
-    /// The final request with that id, and its event number.
+    /// The final request with that id, and its event number; `None` for an intent.
     pub request: Option<(Seq, Request)>,
+    /// Of an intent.
+    pub owner: OwnerSide,
     /// The contract's state of it.
     pub state: Option<ContractState>,
     /// The token's listing; `None` if it was never listed.
@@ -44,6 +50,15 @@ pub struct ChainSide {
     pub paused_until: UnixSeconds,
 }
 
+/// What the signer's own node says of an intent's owner, at that block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnerSide {
+    /// The signature is the owner's, or the owner's contract says so.
+    pub has_signed: bool,
+    /// The owner made the nonce unusable.
+    pub nonce_invalidated: bool,
+}
+
 /// What the signer itself finds in the ledger.
 #[derive(Clone, Copy, Debug)]
 pub struct LedgerSide {
@@ -51,6 +66,8 @@ pub struct LedgerSide {
     pub pending: Option<FoundTransfer>,
     /// Under the id of its post or void.
     pub resolve: Option<FoundTransfer>,
+    /// Under the id of its pending fee.
+    pub fee: Option<FoundTransfer>,
     /// The token's VAULT account, ledger units: its posted debits, read before the chain's final block
     /// was taken, less its posted credits, read after that; `None` if there is no such account.
     pub vault_held: Option<u128>,
@@ -62,6 +79,10 @@ pub struct LedgerSide {
 pub enum Refusal {
     /// No final request has this id.
     NoFinalRequest,
+    /// Its owner did not sign it.
+    NotTheOwners,
+    /// Its owner made its nonce unusable.
+    Revoked,
     /// The contract is past it: paid, refused, cancelled or queued.
     NotOpen,
     /// It could not be mined in time any more.
@@ -94,6 +115,8 @@ impl Refusal {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::NoFinalRequest => "no final request has this id",
+            Self::NotTheOwners => "its owner did not sign it",
+            Self::Revoked => "its owner made its nonce unusable",
             Self::NotOpen => "the contract is past it: paid, refused, cancelled or queued",
             Self::TooLate => "its deadline has passed",
             Self::Paused => "payouts are paused on chain",
@@ -116,15 +139,15 @@ impl fmt::Display for Refusal {
 }
 
 /// The withdrawal as it must stand in the ledger if a signer's node tells the truth.
-fn request_of(domain: &Domain, ask: Ask, chain: &ChainSide) -> Result<Withdrawal, Refusal> {
-    let (seq, request) = chain.request.ok_or(Refusal::NoFinalRequest)?;
-    // The id commits to every field: amount, recipient, deadline and number.
-    if request.id != ask.id || domain.request_id(&request, seq.0) != ask.id {
-        return Err(Refusal::NoFinalRequest);
-    }
-    if chain.state != Some(ContractState::Requested) {
+fn request_of(domain: &Domain, ask: &Ask, chain: &ChainSide) -> Result<Withdrawal, Refusal> {
+    let withdrawal = match &ask.intent {
+        None => requested(domain, ask, chain)?,
+        Some(intent) => signed_by_owner(domain, ask, intent, chain)?,
+    };
+    if chain.state != Some(withdrawal.payable_from()) {
         return Err(Refusal::NotOpen);
     }
+    let request = withdrawal.request;
     if ask.verdict == Verdict::Pay {
         if request.deadline < chain.time {
             return Err(Refusal::TooLate);
@@ -133,9 +156,45 @@ fn request_of(domain: &Domain, ask: Ask, chain: &ChainSide) -> Result<Withdrawal
             return Err(Refusal::Paused);
         }
     }
+    Ok(withdrawal)
+}
+
+/// By the final request.
+fn requested(domain: &Domain, ask: &Ask, chain: &ChainSide) -> Result<Withdrawal, Refusal> {
+    let (seq, request) = chain.request.ok_or(Refusal::NoFinalRequest)?;
+    // The id commits to every field: amount, recipient, deadline and number.
+    if request.id != ask.id || domain.request_id(&request, seq.0) != ask.id {
+        return Err(Refusal::NoFinalRequest);
+    }
     let listing = chain.listing.filter(|l| l.ledger == request.ledger);
     let amount = listing.and_then(|l| l.divisor.to_ledger(request.amount));
     Ok(Withdrawal::requested(seq, request, amount.ok_or(Refusal::NoFinalRequest)?))
+}
+
+/// By what its owner signed: nobody but the owner can bring it about.
+fn signed_by_owner(
+    domain: &Domain,
+    ask: &Ask,
+    intent: &Intent,
+    chain: &ChainSide,
+) -> Result<Withdrawal, Refusal> {
+    // Refusing one on chain is nobody's business: without signatures it dies at its deadline.
+    if intent.id(domain) != ask.id || ask.verdict != Verdict::Pay {
+        return Err(Refusal::NoFinalRequest);
+    }
+    if !chain.owner.has_signed {
+        return Err(Refusal::NotTheOwners);
+    }
+    if chain.owner.nonce_invalidated {
+        return Err(Refusal::Revoked);
+    }
+    let listing = chain.listing.filter(|l| l.token == intent.token);
+    let listing = listing.ok_or(Refusal::NoFinalRequest)?;
+    let amount = listing.divisor.to_ledger(intent.amount);
+    let amounts = amount.zip(listing.divisor.to_ledger(intent.fee));
+    let request = intent.request(ask.id, listing.ledger);
+    let amounts = amounts.ok_or(Refusal::NoFinalRequest)?;
+    Ok(Withdrawal::gasless(request, amounts, intent.clone()))
 }
 
 /// Judges both sides. The ledger must have been read before the chain's final block was taken: what
@@ -146,7 +205,7 @@ fn request_of(domain: &Domain, ask: Ask, chain: &ChainSide) -> Result<Withdrawal
 pub fn check(
     domain: &Domain,
     instance: Instance,
-    ask: Ask,
+    ask: &Ask,
     chain: &ChainSide,
     ledger: &LedgerSide,
 ) -> Result<(), Refusal> {
@@ -159,17 +218,25 @@ pub fn check(
     if ledger.resolve.is_some() {
         return Err(Refusal::Resolved);
     }
-    let [_, wanted] = posting::reservation(instance, &withdrawal);
-    let fits = pending.phase == FoundPhase::Pending
-        && (pending.id, pending.debit, pending.credit) == (wanted.id, wanted.debit, wanted.credit)
-        && pending.amount == wanted.amount
-        && pending.code == wanted.code.number()
-        && (pending.user_data_128, pending.user_data_64)
-            == (wanted.user_data_128, wanted.user_data_64);
-    if !fits {
+    let wanted = posting::reservation(instance, &withdrawal);
+    let fee_fits = match (wanted.fee, ledger.fee) {
+        (None, None) => true,
+        (Some(wanted), Some(fee)) => is_as_wanted(&fee, &wanted),
+        (None, Some(_)) | (Some(_), None) => false,
+    };
+    if !is_as_wanted(&pending, &wanted.main) || !fee_fits {
         return Err(Refusal::OtherPending);
     }
     if is_short(chain, ledger) { Err(Refusal::Reserves) } else { Ok(()) }
+}
+
+fn is_as_wanted(found: &FoundTransfer, wanted: &NewTransfer) -> bool {
+    found.phase == FoundPhase::Pending
+        && (found.id, found.debit, found.credit) == (wanted.id, wanted.debit, wanted.credit)
+        && found.amount == wanted.amount
+        && found.code == wanted.code.number()
+        && (found.user_data_128, found.user_data_64) == (wanted.user_data_128, wanted.user_data_64)
+        && found.user_data_32 == wanted.user_data_32
 }
 
 /// Whatever was posted as a deposit before the final block was taken came from a final deposit, and
@@ -206,7 +273,7 @@ impl Tree {
         let mut proofs = vec![Vec::new(); asks.len()];
         // Each node with the leaves below it.
         let mut level: Vec<(B256, Vec<usize>)> =
-            asks.iter().enumerate().map(|(n, ask)| (leaf(*ask), vec![n])).collect();
+            asks.iter().enumerate().map(|(n, ask)| (leaf(ask), vec![n])).collect();
         while level.len() > 1 {
             let mut above = Vec::new();
             for pair in level.chunks(2) {
@@ -234,16 +301,17 @@ impl Tree {
     }
 }
 
-fn leaf(ask: Ask) -> B256 {
+fn leaf(ask: &Ask) -> B256 {
+    let origin = if ask.intent.is_some() { Origin::Intent } else { Origin::Request };
     match ask.verdict {
-        Verdict::Pay => payout_leaf(Origin::Request, ask.id),
+        Verdict::Pay => payout_leaf(origin, ask.id),
         Verdict::Refuse(reason) => refusal_leaf(ask.id, reason.number()),
     }
 }
 
 /// The root that a leaf and the nodes beside its way lead to.
 #[must_use]
-pub fn root_of(ask: Ask, proof: &[B256]) -> B256 {
+pub fn root_of(ask: &Ask, proof: &[B256]) -> B256 {
     proof.iter().fold(leaf(ask), |node, sibling| merkle_parent(node, *sibling))
 }
 
@@ -257,6 +325,7 @@ mod tests {
         withdrawal::RefusalReason,
     };
     use alloy_primitives::Address;
+    use std::slice;
 
     const NOW: u64 = 1_000;
 
@@ -270,7 +339,7 @@ mod tests {
 
     impl Case {
         fn judged(&self) -> Result<(), Refusal> {
-            check(&self.domain, self.instance, self.ask, &self.chain, &self.ledger)
+            check(&self.domain, self.instance, &self.ask, &self.chain, &self.ledger)
         }
     }
 
@@ -290,8 +359,8 @@ mod tests {
         request.id = domain.request_id(&request, seq.0);
         let divisor = ScaleDivisor::new(100).unwrap();
         let amount = divisor.to_ledger(request.amount).unwrap();
-        let [_, main] =
-            posting::reservation(instance, &Withdrawal::requested(seq, request, amount));
+        let main =
+            posting::reservation(instance, &Withdrawal::requested(seq, request, amount)).main;
         let pending = FoundTransfer {
             id: main.id,
             debit: main.debit,
@@ -301,6 +370,7 @@ mod tests {
             code: main.code.number(),
             user_data_128: main.user_data_128,
             user_data_64: main.user_data_64,
+            user_data_32: main.user_data_32,
             timestamp_ns: 1,
         };
         let held = TokenAmount(90_000);
@@ -308,13 +378,16 @@ mod tests {
         let chain = ChainSide {
             time: UnixSeconds(NOW),
             request: Some((seq, request)),
+            owner: OwnerSide::default(),
             state: Some(ContractState::Requested),
             listing: Some(Listing { token: request.token, ledger, divisor }),
             holdings,
             paused_until: UnixSeconds(0),
         };
-        let ledger = LedgerSide { pending: Some(pending), resolve: None, vault_held: Some(900) };
-        Case { domain, instance, ask: Ask { id: request.id, verdict: Verdict::Pay }, chain, ledger }
+        let (pending, resolve, fee) = (Some(pending), None, None);
+        let ledger = LedgerSide { pending, resolve, fee, vault_held: Some(900) };
+        let ask = Ask { id: request.id, verdict: Verdict::Pay, intent: None };
+        Case { domain, instance, ask, chain, ledger }
     }
 
     #[test]
@@ -401,22 +474,23 @@ mod tests {
     fn every_proof_leads_to_the_root_and_payouts_are_signed_apart_from_refusals() {
         for count in 1..=17_u8 {
             let asks: Vec<Ask> = (1..=count)
-                .map(|n| Ask { id: B256::repeat_byte(n), verdict: Verdict::Pay })
+                .map(|n| Ask { id: B256::repeat_byte(n), verdict: Verdict::Pay, intent: None })
                 .collect();
             let tree = Tree::over(&asks).unwrap();
             assert_eq!(tree.proofs.len(), asks.len());
             for (ask, proof) in asks.iter().zip(&tree.proofs) {
-                assert_eq!(root_of(*ask, proof), tree.root, "{count}");
-                let stranger = Ask { id: B256::repeat_byte(99), ..*ask };
-                assert_ne!(root_of(stranger, proof), tree.root, "{count}");
+                assert_eq!(root_of(ask, proof), tree.root, "{count}");
+                let stranger = Ask { id: B256::repeat_byte(99), ..ask.clone() };
+                assert_ne!(root_of(&stranger, proof), tree.root, "{count}");
             }
         }
         let [pay, refuse] = [Verdict::Pay, Verdict::Refuse(RefusalReason::AccountFrozen)]
-            .map(|verdict| Ask { id: B256::repeat_byte(1), verdict });
-        assert_eq!(Tree::over(&[pay, refuse]), None);
+            .map(|verdict| Ask { id: B256::repeat_byte(1), verdict, intent: None });
+        assert_eq!(Tree::over(&[pay.clone(), refuse.clone()]), None);
         assert_eq!(Tree::over(&[]), None);
         let domain = Domain::new(1, Address::ZERO);
-        let digest = |ask: Ask| Tree::over(&[ask]).unwrap().digest(&domain, ask.verdict);
+        let digest =
+            |ask: Ask| Tree::over(slice::from_ref(&ask)).unwrap().digest(&domain, ask.verdict);
         assert_ne!(digest(pay), digest(refuse));
     }
 }

@@ -197,7 +197,7 @@ impl Plan {
         let resolve = entries.get(&id(Kind::Resolve));
         let posted = read_standing(None, Some(main), resolve) == Standing::Posted;
         let stands = history.withdrawal(seq).is_some_and(|w| {
-            let [_, expected] = posting::reservation(instance, &w);
+            let expected = posting::reservation(instance, &w).main;
             read_standing(Some(&expected), Some(main), resolve) != Standing::Contradiction
         });
         if stands {

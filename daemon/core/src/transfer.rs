@@ -4,7 +4,9 @@ use crate::{
     amount::LedgerAmount,
     asset::LedgerId,
     id::{AccountId, TransferId},
+    user_data::UserData,
 };
+use alloy_primitives::B256;
 
 /// A transfer to create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,8 +137,19 @@ pub struct FoundTransfer {
     pub user_data_128: u128,
     /// See `user_data_128`.
     pub user_data_64: u64,
+    /// See `user_data_128`.
+    pub user_data_32: u32,
     /// When the ledger executed it, nanoseconds since 1970.
     pub timestamp_ns: u64,
+}
+
+impl FoundTransfer {
+    /// The whole id of a gasless withdrawal, of which this is the pending.
+    #[must_use]
+    pub fn gasless_id(&self) -> B256 {
+        let (of_128, of_64, of_32) = (self.user_data_128, self.user_data_64, self.user_data_32);
+        UserData { of_128, of_64, of_32 }.gasless_withdrawal(self.id)
+    }
 }
 
 /// What a found transfer is, read from its flags. A pending that has ended still looks pending.

@@ -5,7 +5,7 @@ use crate::{
     asset::{LedgerId, Listing},
     block::{BlockRef, Seq, UnixSeconds},
 };
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
 
 /// One event and where the chain has it.
@@ -41,7 +41,16 @@ pub enum VaultEvent {
     /// An owner took what a deferred payout left; the ledger posted it at the deferral.
     Claimed,
     /// An owner made an intent's nonce unusable.
-    NonceInvalidated,
+    NonceInvalidated(SpentNonce),
+}
+
+/// A nonce that no intent of its owner can use any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpentNonce {
+    /// Whose.
+    pub owner: Address,
+    /// The nonce.
+    pub nonce: U256,
 }
 
 /// A deposit.
@@ -83,10 +92,28 @@ pub struct WithdrawalEvent {
     pub id: B256,
     /// Request or intent.
     pub origin: Origin,
-    /// For a request: its `seq`.
+    /// For a request: its `seq`; for an intent: what names it ([`Seq::of_intent`]).
     pub nonce: Seq,
     /// The step.
     pub progress: Progress,
+    /// What is moved, where the event tells; the daemon needs it for intents, of which it may know
+    /// nothing else.
+    pub payment: Option<Payment>,
+}
+
+/// What a payout moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// Whose balance pays.
+    pub owner: Address,
+    /// Who receives.
+    pub to: Address,
+    /// Token.
+    pub token: Address,
+    /// What leaves the vault, token units.
+    pub amount: TokenAmount,
+    /// What is owed besides and stays, token units.
+    pub fee: TokenAmount,
 }
 
 /// How a withdrawal was asked for.
@@ -120,9 +147,11 @@ pub enum Outcome {
     Refused,
     /// Closed after its deadline.
     Cancelled,
-    /// A final block is past the deadline and the state, read at that block, still Requested:
-    /// the contract can never pay it any more.
+    /// A final block is past the deadline and the state, read at that block, still Requested (of an
+    /// intent: None): the contract can never pay it any more.
     Expired,
+    /// The owner made the intent's nonce unusable before anything was paid.
+    Revoked,
 }
 
 impl Outcome {

@@ -3,6 +3,8 @@
 use crate::{
     amount::LedgerAmount,
     block::{Millis, Seq},
+    event::ContractState,
+    gasless::Intent,
     obstacle::Obstacle,
     vault_event::{Outcome, Request},
 };
@@ -12,12 +14,19 @@ use serde::{Deserialize, Serialize};
 /// A withdrawal that has not ended everywhere yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawal {
-    /// `seq` of the request; also its nonce.
+    /// `seq` of the request, also its nonce; of an intent what names it ([`Seq::of_intent`]).
     pub seq: Seq,
     /// What was asked for.
     pub request: Request,
     /// The amount in ledger units.
     pub ledger_amount: LedgerAmount,
+    /// The fee in ledger units; none for requests.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ledger_fee: LedgerAmount,
+    /// What the owner signed. Of a gasless withdrawal that was found in the ledger alone, because the
+    /// store was lost, nobody has it until the owner sends it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Box<Intent>>,
     /// What the ledger said.
     pub reservation: Reservation,
     /// True while the payout waits in the contract's queue.
@@ -38,6 +47,11 @@ pub struct Withdrawal {
     /// Attempts in a row that met an obstacle; each makes the next pause longer.
     #[serde(skip)]
     pub attempts: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(amount: &LedgerAmount) -> bool {
+    amount.0 == 0
 }
 
 /// What the ledger said to the pending.
@@ -67,6 +81,8 @@ pub enum RefusalReason {
     VaultShort,
     /// Its number belongs to a history that an operator's record superseded.
     Superseded,
+    /// Another gasless withdrawal has this transfer id.
+    IdTaken,
 }
 
 impl RefusalReason {
@@ -79,7 +95,7 @@ impl RefusalReason {
             Self::AddressMismatch => 3,
             Self::VaultShort => 4,
             // For the contract: refused by the operator.
-            Self::Superseded => 6,
+            Self::Superseded | Self::IdTaken => 6,
         }
     }
 
@@ -101,6 +117,7 @@ impl RefusalReason {
             Self::AddressMismatch => "the account belongs to another address; ask the operator",
             Self::VaultShort => "the vault's ledger account does not hold the amount",
             Self::Superseded => "the chain was reorganised under it; please ask again",
+            Self::IdTaken => "another withdrawal has its id; sign with another nonce",
         }
     }
 }
@@ -160,6 +177,8 @@ pub enum Work {
 pub enum Next {
     /// Nothing: it is under way, or waits for the chain.
     Wait,
+    /// Set the amount aside, as the owner's signature asks.
+    Reserve,
     /// Look the pending and its resolving ids up before anybody signs.
     Confirm,
     /// Ask the signers.
@@ -182,6 +201,8 @@ impl Withdrawal {
             seq,
             request,
             ledger_amount,
+            ledger_fee: LedgerAmount(0),
+            intent: None,
             reservation: Reservation::Unknown,
             queued: false,
             outcome: None,
@@ -191,6 +212,47 @@ impl Withdrawal {
             obstacle: None,
             attempts: 0,
         }
+    }
+
+    /// A gasless withdrawal that the owner just asked for.
+    #[must_use]
+    pub fn gasless(
+        request: Request,
+        (ledger_amount, ledger_fee): (LedgerAmount, LedgerAmount),
+        intent: Intent,
+    ) -> Self {
+        let seq = Seq::of_intent(request.id);
+        let intent = Some(Box::new(intent));
+        let work = Work::Idle;
+        Self { ledger_fee, intent, work, ..Self::requested(seq, request, ledger_amount) }
+    }
+
+    /// A gasless withdrawal that the ledger holds, whoever asked for it.
+    #[must_use]
+    pub fn found(request: Request, amounts: (LedgerAmount, LedgerAmount)) -> Self {
+        let (ledger_amount, ledger_fee) = amounts;
+        let seq = Seq::of_intent(request.id);
+        let (reservation, work) = (Reservation::Reserved, Work::Idle);
+        Self { ledger_fee, reservation, work, ..Self::requested(seq, request, ledger_amount) }
+    }
+
+    /// The state from which alone the contract pays it.
+    #[must_use]
+    pub const fn payable_from(&self) -> ContractState {
+        if self.seq.is_intent() { ContractState::None } else { ContractState::Requested }
+    }
+
+    /// As it stood before anything of the chain's history was taken in.
+    #[must_use]
+    pub fn as_before_history(self) -> Self {
+        Self { queued: false, outcome: None, ended_by: None, work: Work::Idle, ..self }
+    }
+
+    /// True for one that the ledger holds while nobody has the owner's signed text: it can be paid
+    /// once the owner sends it again, and else ends at its deadline.
+    #[must_use]
+    pub const fn lacks_text(&self) -> bool {
+        self.seq.is_intent() && self.intent.is_none()
     }
 
     /// What has to happen next; a pure function of the record.
@@ -212,11 +274,14 @@ impl Withdrawal {
             | Work::Backoff(_) => {}
         }
         match (self.reservation, self.outcome) {
+            (Reservation::Unknown, _) if self.seq.is_intent() => Next::Reserve,
             (Reservation::Unknown, _) => Next::Wait,
             (Reservation::Reserved, Some(outcome)) => Next::Resolve(outcome),
             (Reservation::Refused(_), Some(o)) if o.is_payout() => Next::Contradiction(o),
             (Reservation::Refused(_), Some(_)) => Next::Forget,
-            (Reservation::Reserved, None) if self.queued => Next::Wait,
+            // The chain knows nothing of it, and never will.
+            (Reservation::Refused(_), None) if self.seq.is_intent() => Next::Forget,
+            (Reservation::Reserved, None) if self.queued || self.lacks_text() => Next::Wait,
             (Reservation::Reserved, None) => self.towards(Verdict::Pay),
             (Reservation::Refused(reason), None) => self.towards(Verdict::Refuse(reason)),
         }
@@ -249,9 +314,11 @@ impl Withdrawal {
             (Some(Outcome::Refused), _) => Status::Refused,
             (Some(Outcome::Cancelled), _) => Status::Cancelled,
             (Some(Outcome::Expired), _) => Status::Expired,
+            (Some(Outcome::Revoked), _) => Status::Revoked,
             (None, Reservation::Unknown) => Status::Requested,
             (None, Reservation::Refused(_)) => Status::Refusing,
             (None, Reservation::Reserved) if self.queued => Status::Queued,
+            (None, Reservation::Reserved) if self.lacks_text() => Status::TextMissing,
             (None, Reservation::Reserved) => match (&self.authorization, self.work) {
                 (None, _) => Status::Reserved,
                 (Some(_), Work::Submitted) => Status::Submitted,
@@ -289,6 +356,10 @@ pub enum Status {
     Cancelled,
     /// Past its deadline; it can never be paid any more.
     Expired,
+    /// Gasless: its owner made its nonce unusable before it was paid.
+    Revoked,
+    /// Gasless: the amount is set aside and the signed text is lost; it must be sent again.
+    TextMissing,
 }
 
 impl Status {
@@ -308,6 +379,11 @@ impl Status {
             Self::Refused => "refused; nothing was taken",
             Self::Cancelled => "cancelled after its deadline; the amount is free again",
             Self::Expired => "past its deadline unpaid; the amount is free again",
+            Self::Revoked => "its owner made its nonce unusable; the amount is free again",
+            Self::TextMissing => {
+                "the amount is set aside, but the signed text is lost: send the same text again, or \
+                 the amount is free again once the deadline has passed"
+            }
         }
     }
 }

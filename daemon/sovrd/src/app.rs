@@ -111,6 +111,7 @@ async fn open(config: Config) -> Result<Ready, Failure> {
         instance: vault.instance,
         quarantined: quarantined.map(Arc::new),
         searches: api::turns(),
+        orders: api::order_turns(),
     };
     let parts = Parts { config, vault, nodes, payouts, ledger, metrics };
     Ok(Ready { engine, handles, parts, listener, sources })
@@ -235,6 +236,7 @@ fn build_core(
             breaks_max: config.reserves.breaks_max,
             early_blocks_max: EARLY_BLOCKS_MAX,
         }),
+        gasless: config.payouts.as_ref().map(|_| config.gasless.clone()),
         is_new: known.is_new,
         superseded: known.superseded,
         pauser: config.payouts.as_ref().is_some_and(|p| p.pauser.is_some()),
@@ -292,6 +294,7 @@ pub fn core_defaults() -> CoreConfig {
         work_backoff_longest_ms: WORK_BACKOFF_LONGEST_MS,
         submitter: None,
         reserves: None,
+        gasless: None,
         is_new: false,
         superseded: Vec::new(),
         pauser: false,

@@ -238,6 +238,9 @@ fn tell(notice: &Notice) {
         Notice::WithdrawalSettled { seq, outcome } => {
             info!(%seq, ?outcome, "withdrawal settled in the ledger");
         }
+        Notice::IntentFound { seq } => {
+            warn!(%seq, "set aside for a gasless withdrawal whose text is lost; its owner can send it again");
+        }
         Notice::Submitted { seq, nonce } => info!(%seq, nonce, "transaction sent"),
         Notice::NonceFilled { nonce } => warn!(nonce, "nobody used this nonce: filled"),
         Notice::TransactionLost { seq, nonce } => {

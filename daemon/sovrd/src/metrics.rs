@@ -269,6 +269,7 @@ impl Metrics {
                 self.deposits_reincluded.inc();
             }
             Notice::LedgerBlocked { .. }
+            | Notice::IntentFound { .. }
             | Notice::ReservesMended { .. }
             | Notice::SubmitterChanged { .. }
             | Notice::SubmitterLow { .. }

@@ -255,7 +255,7 @@ impl<'a> Poster<'a> {
                 | VaultEvent::Withdrawal(_)
                 | VaultEvent::Delisted(_)
                 | VaultEvent::Claimed
-                | VaultEvent::NonceInvalidated => {}
+                | VaultEvent::NonceInvalidated(_) => {}
             }
         }
         Ok(())

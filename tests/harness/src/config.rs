@@ -25,6 +25,7 @@ pub struct DaemonConfig {
     pub ledger: Ledger,
     pub store: Store,
     pub reserves: Reserves,
+    pub gasless: Gasless,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payouts: Option<Payouts>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +77,14 @@ pub struct Ledger {
 #[allow(missing_docs)]
 pub struct Store {
     pub path: PathBuf,
+}
+
+/// `[gasless]`
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Gasless {
+    pub lead_s: u64,
+    pub fees: Vec<String>,
 }
 
 /// `[reserves]`
@@ -184,6 +193,7 @@ impl DaemonConfig {
             },
             store: Store { path: folder.join("store") },
             reserves: Reserves { interval_ms: 200, breaks_max: 3 },
+            gasless: Gasless { lead_s: 60, fees: Vec::new() },
             payouts: Some(payouts),
             signer: None,
             api: Api { listen: format!("127.0.0.1:{}", parts.api_port) },

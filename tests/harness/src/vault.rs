@@ -133,6 +133,14 @@ impl Vault {
         wallet.execute(Some(self.address), 0, call.abi_encode())
     }
 
+    /// Makes a nonce of the wallet's own unusable for gasless withdrawals.
+    ///
+    /// # Errors
+    /// When the transaction fails.
+    pub fn invalidate_nonce(&self, wallet: &Wallet, nonce: U256) -> Result<TransactionReceipt> {
+        wallet.execute(Some(self.address), 0, IVault::invalidateNonceCall { nonce }.abi_encode())
+    }
+
     /// Sets the payout signers; `admin` must hold the role.
     ///
     /// # Errors

@@ -225,7 +225,7 @@ impl World<'_> {
             LedgerCommand::CreateAccounts { accounts, .. } => accounts.len(),
             LedgerCommand::CreateTransfers { transfers, .. } => transfers.len(),
             LedgerCommand::LookupTransfers { ids, .. } => ids.len(),
-            LedgerCommand::Survey { .. } => 0,
+            LedgerCommand::Survey { .. } | LedgerCommand::Recover { .. } => 0,
         };
         if events > self.ledger_limit {
             self.happened(Fault::BatchLimit);
@@ -250,6 +250,10 @@ impl World<'_> {
                 let found = ids.iter().filter_map(|id| self.ledger.transfer(id.0));
                 let transfers = found.map(translate::found).collect();
                 LedgerEvent::Found { request: *request, transfers }
+            }
+            LedgerCommand::Recover { request, instance } => {
+                let open = survey::open_gasless(&self.ledger, *instance);
+                LedgerEvent::Recovered { request: *request, open }
             }
             LedgerCommand::Survey { request, vaults } => {
                 let moves = self.chances.fault.per_mille(200);
@@ -292,6 +296,7 @@ fn request_of(command: &LedgerCommand) -> RequestId {
         LedgerCommand::CreateAccounts { request, .. }
         | LedgerCommand::CreateTransfers { request, .. }
         | LedgerCommand::LookupTransfers { request, .. }
+        | LedgerCommand::Recover { request, .. }
         | LedgerCommand::Survey { request, .. } => *request,
     }
 }

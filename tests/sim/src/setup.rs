@@ -99,6 +99,7 @@ pub(crate) fn config(rng: &mut Rng, chain: &Chain) -> (Config, Instance) {
             rebroadcast_ms: 600,
             replace_ms: 1_500,
         }),
+        gasless: None,
         reserves: Some(ReservesConfig {
             interval_ms: *rng.pick(&[100, 400, 1_500]),
             breaks_max: 2,

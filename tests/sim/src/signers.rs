@@ -12,8 +12,7 @@ use bridge_core::{
     invariant::Holdings,
     obstacle::Obstacle,
     posting::WithdrawalIds,
-    signing::{self, Ask, ChainSide, LedgerSide, Tree},
-    vault_event::Request,
+    signing::{self, Ask, ChainSide, LedgerSide, OwnerSide, Tree},
     withdrawal::{Authorization, Verdict},
 };
 use std::collections::BTreeMap;
@@ -37,7 +36,7 @@ impl Signers {
     }
 
     /// True if this signer never signed the opposite.
-    fn may_sign(&self, signer: u8, ask: Ask) -> bool {
+    fn may_sign(&self, signer: u8, ask: &Ask) -> bool {
         let pays = ask.verdict == Verdict::Pay;
         self.each[usize::from(signer)].get(&ask.id).is_none_or(|known| *known == pays)
     }
@@ -49,8 +48,8 @@ fn signature(signer: u8, set: u8, root: B256, pays: bool) -> Bytes {
     bytes.into()
 }
 
-const fn ask_of(item: &Asked) -> Ask {
-    Ask { id: item.request.id, verdict: item.verdict }
+fn ask_of(item: &Asked) -> Ask {
+    Ask { id: item.request.id, verdict: item.verdict, intent: item.intent.clone() }
 }
 
 impl World<'_> {
@@ -79,10 +78,10 @@ impl World<'_> {
         let asks: Vec<Ask> = items.iter().map(ask_of).collect();
         let tree = Tree::over(&asks)?;
         let pays = asks[0].verdict == Verdict::Pay;
-        if !items.iter().all(|item| self.agrees(item.seq, &item.request, item.verdict)) {
+        if !items.iter().all(|item| self.agrees(item)) {
             return None;
         }
-        let willing = |signer: &&u8| asks.iter().all(|ask| self.signers.may_sign(**signer, *ask));
+        let willing = |signer: &&u8| asks.iter().all(|ask| self.signers.may_sign(**signer, ask));
         let willing: Vec<u8> = there.iter().filter(willing).copied().collect();
         if willing.len() < THRESHOLD {
             return None;
@@ -111,8 +110,8 @@ impl World<'_> {
     }
 
     /// What a signer finds by itself, judged as `sovrd sign` judges it.
-    fn agrees(&self, seq: Seq, request: &Request, verdict: Verdict) -> bool {
-        let ask = Ask { id: request.id, verdict };
+    fn agrees(&self, item: &Asked) -> bool {
+        let (ask, Asked { seq, request, .. }) = (ask_of(item), item);
         let token = self.chain.rules.token(request.token);
         let Some((token, block)) = token.zip(self.chain.at(self.chain.final_height())) else {
             return false;
@@ -124,6 +123,7 @@ impl World<'_> {
         let chain = ChainSide {
             time: block.header.timestamp,
             request: state.slot(ask.id).map(|slot| (slot.seq, slot.request)),
+            owner: OwnerSide::default(),
             state: Some(state.state_of(ask.id)),
             listing: state.listed[token].map(|_| self.chain.rules.tokens[token]),
             holdings: Holdings {
@@ -133,14 +133,14 @@ impl World<'_> {
             },
             paused_until: UnixSeconds(state.paused_until),
         };
-        let ids = WithdrawalIds::of(self.instance, seq);
+        let ids = WithdrawalIds::named(self.instance, *seq, request.id);
         let found = |id: TransferId| self.ledger.transfer(id.0).map(translate::found);
         let vault = AccountId::vault_chart(request.ledger, self.instance, VAULT.number);
         let vault = self.ledger.account(vault.0);
         let vault_held = vault.and_then(|a| a.debits_posted.checked_sub(a.credits_posted));
-        let ledger =
-            LedgerSide { pending: found(ids.main), resolve: found(ids.resolve), vault_held };
-        signing::check(&self.chain.rules.domain, self.instance, ask, &chain, &ledger).is_ok()
+        let (pending, resolve, fee) = (found(ids.main), found(ids.resolve), found(ids.fee));
+        let ledger = LedgerSide { pending, resolve, fee, vault_held };
+        signing::check(&self.chain.rules.domain, self.instance, &ask, &chain, &ledger).is_ok()
     }
 
     /// What a transaction does for the contract, which checks signatures and proofs.
@@ -157,7 +157,7 @@ impl World<'_> {
 fn call_of(item: &Carried) -> vault::Call {
     let Authorization { verdict, signatures, proof } = &item.authorization;
     let (id, pays) = (item.request.id, *verdict == Verdict::Pay);
-    let root = signing::root_of(Ask { id, verdict: *verdict }, proof);
+    let root = signing::root_of(&Ask { id, verdict: *verdict, intent: item.intent.clone() }, proof);
     let ascending = signatures.windows(2).all(|pair| pair[0].first() < pair[1].first());
     let signers = signatures.first().and_then(|s| s.get(2)).copied().unwrap_or_default();
     let signed =

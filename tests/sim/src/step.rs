@@ -137,7 +137,7 @@ impl World<'_> {
                 self.send_to_ledger(self.flights.len() - 1);
             }
             Command::Payout(PayoutCommand::Authorize(items)) => {
-                for Asked { seq, request, verdict } in &items {
+                for Asked { seq, request, verdict, .. } in &items {
                     self.check_signing(d, *seq, request, *verdict);
                 }
                 for event in self.sign(&items) {
@@ -327,6 +327,7 @@ impl World<'_> {
             Notice::DepositsPosted { .. }
             | Notice::DepositReincluded { .. }
             | Notice::WithdrawalReserved { .. }
+            | Notice::IntentFound { .. }
             | Notice::WithdrawalRefused { .. }
             | Notice::WithdrawalSettled { .. }
             | Notice::Submitted { .. }

@@ -29,6 +29,7 @@ impl Bridge {
             LedgerEvent::Surveyed { request, readings } => {
                 self.pipeline.on_surveyed(request, readings)
             }
+            LedgerEvent::Recovered { request, open } => self.pipeline.on_recovered(request, open),
             LedgerEvent::Unknown { request } => {
                 self.pipeline.on_unknown(request, now);
                 return;
@@ -106,12 +107,20 @@ impl Bridge {
                 }
                 self.forget(seq);
             }
+            // Nobody here knew of it, and the ledger does not either.
+            Done::Resolved { seq, verdict: Resolved::Contradiction, entry: None, .. }
+                if seq.is_intent() =>
+            {
+                let chain = self.told(seq, None);
+                return Err(Evidence::PaidWithoutReservation { seq, chain });
+            }
             Done::Resolved { seq, outcome, verdict: Resolved::Contradiction, entry: ledger }
             | Done::Audited { seq, outcome, ledger, agrees: false } => {
                 return Err(self.withdrawal_differs(seq, Some(outcome), ledger));
             }
             Done::Audited { agrees: true, .. } | Done::Compared | Done::Witnessed => {}
             Done::Surveyed(readings) => self.on_surveyed(&readings, now, out),
+            Done::Recovered(open) => self.on_recovered(&open, out),
             Done::Contradicted(evidence) => return Err(evidence),
         }
         Ok(())
@@ -139,7 +148,18 @@ impl Bridge {
             Reserved::Contradiction if self.attempt(seq) > 0 => {
                 Reservation::Refused(RefusalReason::Superseded)
             }
+            // Anybody can look for two texts whose ids begin alike.
+            Reserved::Contradiction if seq.is_intent() => {
+                Reservation::Refused(RefusalReason::IdTaken)
+            }
             Reserved::Contradiction => return Err(self.withdrawal_differs(seq, None, entry)),
+            // It waits, in the store, until the ledger is served again.
+            Reserved::Blocked if seq.is_intent() => {
+                let ledger = self.book.get(seq).map(|w| w.request.ledger);
+                self.book.set_work(seq, Work::Idle);
+                ledger.into_iter().for_each(|ledger| self.block(ledger, out));
+                return Ok(());
+            }
             Reserved::Blocked => {
                 // Read again from the chain once the ledger can serve it.
                 if let Some(withdrawal) = self.book.remove(seq) {
@@ -153,13 +173,23 @@ impl Bridge {
                 if outcome.is_some_and(|o| o.is_payout() != posted) {
                     return Err(self.withdrawal_differs(seq, outcome, entry));
                 }
-                if posted && outcome.is_none() {
+                if posted && outcome.is_none() && !seq.is_intent() {
                     self.foretold.insert(seq, Seq(u64::MAX));
                 }
-                self.book.remove(seq);
+                // What an owner asked for stands in the store; a request comes again from the chain.
+                if seq.is_intent() {
+                    self.forget(seq);
+                } else {
+                    self.book.remove(seq);
+                }
                 return Ok(());
             }
         };
+        if let (Reservation::Refused(reason), true) = (reservation, seq.is_intent()) {
+            out.notices.push(Notice::WithdrawalRefused { seq, reason });
+            self.refuse_intent(seq, reason);
+            return Ok(());
+        }
         out.notices.push(match reservation {
             Reservation::Refused(reason) => Notice::WithdrawalRefused { seq, reason },
             Reservation::Reserved | Reservation::Unknown => Notice::WithdrawalReserved { seq },

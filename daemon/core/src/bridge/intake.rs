@@ -44,7 +44,8 @@ impl Bridge {
             VaultEvent::Deposited(deposit) => return self.take_deposit(log, deposit),
             VaultEvent::Requested(request) => return self.take_request(log.seq, request),
             VaultEvent::Withdrawal(event) => return self.take_progress(log.seq, event),
-            VaultEvent::Delisted(_) | VaultEvent::Claimed | VaultEvent::NonceInvalidated => {}
+            VaultEvent::NonceInvalidated(spent) => self.take_spent_nonce(log.seq, spent),
+            VaultEvent::Delisted(_) | VaultEvent::Claimed => {}
         }
         Ok(())
     }
@@ -87,7 +88,7 @@ impl Bridge {
     fn take_progress(&mut self, seq: Seq, event: &WithdrawalEvent) -> Result<(), Evidence> {
         self.rules().progress(seq, event)?;
         match (event.origin, event.progress) {
-            (Origin::Intent, _) => {}
+            (Origin::Intent, _) => self.take_intent(seq, event),
             (Origin::Request, Progress::Queued) => {
                 self.book.change(event.nonce, |w| w.queued = true);
             }
@@ -124,7 +125,7 @@ impl Bridge {
 
     /// What was not paid is free again: voided in its place among the events, for the owner's next
     /// request may count on it. A post frees nothing and may come whenever it likes.
-    fn release(&mut self, seq: Seq, outcome: Outcome) {
+    pub(super) fn release(&mut self, seq: Seq, outcome: Outcome) {
         if let Some(withdrawal) = self.book.get(seq).filter(|w| is_released(w)) {
             self.pipeline.push(Op::resolve(self.instance, withdrawal, outcome));
             self.book.set_work(seq, Work::Ledger);

@@ -2,15 +2,15 @@
 
 use super::{Flight, Pipeline, Stage};
 use crate::{
-    block::Seq,
     command::RequestId,
     halt::Entry,
     id::{Kind, TransferId},
     op::{Done, Op, Reserved, Resolved},
     posting::{
-        DepositVerdict, ReservationVerdict, Standing, is_resolved, read_deposit, read_reservation,
+        Chain, DepositVerdict, End, ReservationVerdict, Standing, WithdrawalIds, is_resolved,
+        read_deposit, read_reservation,
     },
-    transfer::{FoundPhase, FoundTransfer, NewTransfer, TransferResult},
+    transfer::{FoundPhase, FoundTransfer, TransferResult},
     vault_event::Outcome,
     withdrawal::RefusalReason,
 };
@@ -32,34 +32,35 @@ impl Pipeline {
             Op::Reserve { seq, .. } if !served => {
                 Done::Reserved { seq, verdict: Reserved::Blocked, entry: None }
             }
-            Op::Reserve { seq, chain, accounts } => {
+            Op::Reserve { seq, chain, accounts, .. } => {
                 let taken = self.any_taken(accounts.as_slice());
                 let verdict = flight.conclude_reservation(&chain, taken);
-                Done::Reserved { seq, verdict, entry: self.entry(flight, seq) }
+                Done::Reserved { seq, verdict, entry: entry(flight, chain.main.id) }
             }
-            Op::Confirm { seq, pending } => {
+            Op::Confirm { seq, pending, .. } => {
                 let standing = flight.standing(pending.id);
-                Done::Confirmed { seq, standing, entry: self.entry(flight, seq) }
+                Done::Confirmed { seq, standing, entry: entry(flight, pending.id) }
             }
             Op::Audit { seq, outcome } => {
                 let id = TransferId::chain_event(self.instance, Kind::Main, seq);
                 let agrees = agrees(flight.standing(id), outcome);
-                Done::Audited { seq, outcome, ledger: self.entry(flight, seq), agrees }
+                Done::Audited { seq, outcome, ledger: entry(flight, id), agrees }
             }
-            Op::Resolve { seq, outcome, pending, end } => {
-                let verdict = flight.conclude_resolution(outcome, pending.id, end.id);
-                Done::Resolved { seq, outcome, verdict, entry: self.entry(flight, seq) }
+            Op::Resolve { seq, id, outcome, end, .. } => {
+                let main = WithdrawalIds::named(self.instance, seq, id).main;
+                let verdict = flight.conclude_resolution(outcome, main, &end);
+                Done::Resolved { seq, outcome, verdict, entry: entry(flight, main) }
             }
+            Op::Recover => Done::Recovered(mem::take(&mut flight.open)),
             Op::Compare(_) => Done::Compared,
             Op::Witness { .. } => Done::Witnessed,
             Op::Survey { .. } => Done::Surveyed(mem::take(&mut flight.readings)),
         }
     }
+}
 
-    fn entry(&self, flight: &Flight, seq: Seq) -> Option<Entry> {
-        let main = TransferId::chain_event(self.instance, Kind::Main, seq);
-        flight.entries.get(&main).copied()
-    }
+fn entry(flight: &Flight, main: TransferId) -> Option<Entry> {
+    flight.entries.get(&main).copied()
 }
 
 impl Flight {
@@ -73,6 +74,8 @@ impl Flight {
             standings: BTreeMap::new(),
             entries: BTreeMap::new(),
             readings: Vec::new(),
+            open: Vec::new(),
+            fees: BTreeMap::new(),
             is_witnessed: false,
             results: BTreeMap::new(),
         }
@@ -86,15 +89,16 @@ impl Flight {
         self.standings.get(&pending).copied().unwrap_or(Standing::Absent)
     }
 
-    pub(super) fn read_chain(&self, [gate, main]: &[NewTransfer; 2]) -> ReservationVerdict {
-        read_reservation(self.result(gate.id), self.result(main.id))
+    pub(super) fn read_chain(&self, Chain { gate, fee, main }: &Chain) -> ReservationVerdict {
+        let fee = fee.map(|fee| self.result(fee.id));
+        read_reservation(self.result(gate.id), fee, self.result(main.id))
     }
 
-    fn conclude_reservation(&self, chain: &[NewTransfer; 2], taken: bool) -> Reserved {
+    fn conclude_reservation(&self, chain: &Chain, taken: bool) -> Reserved {
         if taken {
             return Reserved::Refused(RefusalReason::AddressMismatch);
         }
-        let [_, main] = chain;
+        let main = &chain.main;
         match self.read_chain(chain) {
             ReservationVerdict::Reserved => Reserved::Standing,
             ReservationVerdict::Refused(reason) => Reserved::Refused(reason),
@@ -109,14 +113,9 @@ impl Flight {
         }
     }
 
-    fn conclude_resolution(
-        &self,
-        outcome: Outcome,
-        pending: TransferId,
-        end: TransferId,
-    ) -> Resolved {
+    fn conclude_resolution(&self, outcome: Outcome, pending: TransferId, end: &End) -> Resolved {
         let good = match self.standing(pending) {
-            Standing::Open => is_resolved(self.result(end)),
+            Standing::Open => is_resolved(self.result(end.main.id)),
             Standing::Posted => outcome.is_payout(),
             Standing::Voided => !outcome.is_payout(),
             Standing::Absent if !outcome.is_payout() => return Resolved::NothingReserved,

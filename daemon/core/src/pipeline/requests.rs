@@ -7,8 +7,8 @@ use crate::{
     command::{LedgerCommand, RequestId},
     id::TransferId,
     op::Op,
-    posting::{self, DepositVerdict, ReservationVerdict, Standing, WithdrawalIds, read_deposit},
-    transfer::NewTransfer,
+    posting::{self, DepositVerdict, End, ReservationVerdict, Standing, read_deposit},
+    transfer::{NewTransfer, Phase},
 };
 use std::collections::BTreeSet;
 
@@ -20,6 +20,9 @@ impl Pipeline {
                 return Some(LedgerCommand::CreateAccounts { request, accounts });
             }
             flight.stage = Stage::LookUp;
+        }
+        if let [Op::Recover] = flight.ops.as_slice() {
+            return Some(LedgerCommand::Recover { request, instance: self.instance });
         }
         if let [Op::Survey { vaults }] = flight.ops.as_slice() {
             return Some(LedgerCommand::Survey { request, vaults: vaults.clone() });
@@ -85,6 +88,7 @@ impl Pipeline {
                 | Op::Resolve { .. }
                 | Op::Compare(_)
                 | Op::Witness { .. }
+                | Op::Recover
                 | Op::Survey { .. } => {}
             }
         }
@@ -95,12 +99,16 @@ impl Pipeline {
         let mut ids = Vec::new();
         for op in ops {
             match op {
-                Op::Confirm { seq, .. } | Op::Audit { seq, .. } | Op::Resolve { seq, .. } => {
-                    ids.extend(self.pair(*seq));
+                Op::Confirm { .. } | Op::Audit { .. } | Op::Resolve { .. } => {
+                    ids.extend(self.legs(op));
                 }
                 Op::Compare(c) => ids.extend([c.deposit.0, c.main.0]),
                 Op::Witness { transfer, .. } => ids.push(*transfer),
-                Op::Listing { .. } | Op::Deposit(_) | Op::Reserve { .. } | Op::Survey { .. } => {}
+                Op::Listing { .. }
+                | Op::Deposit(_)
+                | Op::Reserve { .. }
+                | Op::Recover
+                | Op::Survey { .. } => {}
             }
         }
         ids
@@ -111,13 +119,13 @@ impl Pipeline {
         let mut ids = Vec::new();
         for op in flight.ops.iter().filter(|op| self.serves(op)) {
             match op {
-                Op::Reserve { seq, chain, accounts } if !self.any_taken(accounts.as_slice()) => {
+                Op::Reserve { chain, accounts, .. } if !self.any_taken(accounts.as_slice()) => {
                     let verdict = flight.read_chain(chain);
                     if matches!(
                         verdict,
                         ReservationVerdict::LookUp | ReservationVerdict::Contradiction
                     ) {
-                        ids.extend(self.pair(*seq));
+                        ids.extend(self.legs(op));
                     }
                 }
                 Op::Deposit(credit) => {
@@ -133,15 +141,18 @@ impl Pipeline {
                 | Op::Resolve { .. }
                 | Op::Compare(_)
                 | Op::Witness { .. }
+                | Op::Recover
                 | Op::Survey { .. } => {}
             }
         }
         ids
     }
 
-    fn pair(&self, seq: Seq) -> [TransferId; 2] {
-        let ids = WithdrawalIds::of(self.instance, seq);
-        [ids.main, ids.resolve]
+    /// The pending and its end; for a gasless withdrawal the fee as well.
+    fn legs(&self, op: &Op) -> Vec<TransferId> {
+        let Some(ids) = op.ids(self.instance) else { return Vec::new() };
+        let fee = op.withdrawal().is_some_and(Seq::is_intent).then_some(ids.fee);
+        [ids.main, ids.resolve].into_iter().chain(fee).collect()
     }
 
     fn transfers(&self, flight: &Flight) -> Vec<NewTransfer> {
@@ -153,23 +164,32 @@ impl Pipeline {
                     transfers.push(posting::deposit(self.instance, credit, taken));
                 }
                 Op::Reserve { chain, accounts, .. } if !self.any_taken(accounts.as_slice()) => {
-                    transfers.extend(chain.iter());
+                    transfers.extend(chain.transfers());
                 }
-                Op::Resolve { pending, end, .. }
-                    if flight.standings.get(&pending.id) == Some(&Standing::Open) =>
-                {
-                    transfers.push(**end);
-                }
+                Op::Resolve { end, .. } => transfers.extend(flight.to_end(end)),
                 Op::Listing { .. }
                 | Op::Reserve { .. }
                 | Op::Confirm { .. }
                 | Op::Audit { .. }
-                | Op::Resolve { .. }
                 | Op::Compare(_)
                 | Op::Witness { .. }
+                | Op::Recover
                 | Op::Survey { .. } => {}
             }
         }
         transfers
+    }
+}
+
+impl Flight {
+    /// What ends a pending that stands: with its fee's, where the ledger holds one.
+    fn to_end(&self, end: &End) -> impl Iterator<Item = NewTransfer> + use<> {
+        let pending = match end.main.phase {
+            Phase::Post(id) | Phase::Void(id) => Some(id),
+            Phase::Direct | Phase::Balancing | Phase::Pending => None,
+        };
+        let open = pending.filter(|id| self.standings.get(id) == Some(&Standing::Open));
+        let fee = open.and_then(|id| self.fees.get(&id)).map(|_there| end.fee);
+        fee.into_iter().chain(open.map(|_stands| end.main))
     }
 }

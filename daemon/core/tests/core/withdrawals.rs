@@ -26,6 +26,7 @@ fn times_looked_up(story: &Story, seq: Seq) -> usize {
         LedgerCommand::LookupTransfers { ids, .. } => ids,
         LedgerCommand::CreateAccounts { .. }
         | LedgerCommand::CreateTransfers { .. }
+        | LedgerCommand::Recover { .. }
         | LedgerCommand::Survey { .. } => Vec::new(),
     };
     let said = story.said.iter().filter_map(lookup);
@@ -167,7 +168,10 @@ fn every_overflow_of_a_reservation_is_a_refusal() {
         R::OverflowsCredits,
     ] {
         let refused = ReservationVerdict::Refused(RefusalReason::InsufficientFunds);
-        assert_eq!(read_reservation(R::LinkedEventFailed, overflow), refused);
+        assert_eq!(read_reservation(R::LinkedEventFailed, None, overflow), refused);
+        let fee = Some(overflow);
+        let of_fee = read_reservation(R::LinkedEventFailed, fee, R::LinkedEventFailed);
+        assert_eq!(of_fee, refused);
     }
 }
 

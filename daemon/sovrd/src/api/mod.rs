@@ -1,22 +1,25 @@
-//! HTTP: health, metrics, status, and where a transfer is. Reads only.
+//! HTTP: health, metrics, status, where a transfer is, and signed orders for gasless withdrawals.
 
 pub mod problem;
 pub mod reference;
 mod search;
 mod ticket;
 mod transfers;
+mod withdrawals;
 
 use crate::{chain::nodes::Nodes, config, engine::Inbox, ledger::client::Ledger, metrics::Metrics};
+use alloy::primitives::B256;
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{
-        Path, Query, Request, State,
-        rejection::{PathRejection, QueryRejection},
+        DefaultBodyLimit, Path, Query, Request, State,
+        rejection::{BytesRejection, PathRejection, QueryRejection},
     },
     http::{Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use bridge_core::{
     block::{BlockNumber, Seq},
@@ -29,6 +32,9 @@ use problem::Problem;
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, watch};
+
+/// Where orders go.
+const ORDERS: &str = "/v1/withdrawals";
 
 /// The ledger must have answered within this time to count as alive.
 const LEDGER_SILENCE_MAX: Duration = Duration::from_secs(5);
@@ -60,12 +66,20 @@ pub struct Sources {
     pub quarantined: Option<Arc<PathBuf>>,
     /// Turns for searches of the chain.
     pub searches: Arc<Semaphore>,
+    /// Turns for orders.
+    pub orders: Arc<Semaphore>,
 }
 
 /// As many turns as there are for searches at the same time.
 #[must_use]
 pub fn turns() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(search::SEARCHES_MAX))
+}
+
+/// As many turns as there are for orders at the same time.
+#[must_use]
+pub fn order_turns() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(withdrawals::ORDERS_MAX))
 }
 
 /// All routes.
@@ -77,18 +91,24 @@ pub fn router(sources: Sources) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/reserves", get(reserves))
         .route("/v1/transfers/{reference}", get(transfers))
+        .route("/v1/withdrawals", post(order))
+        .route("/v1/withdrawals/{id}", get(withdrawal))
         .route("/v1/withdrawals/{id}/ticket", get(ticket))
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
-            let detail = format!("{} is served for GET, not for {method}", uri.path());
-            ([(header::ALLOW, "GET, HEAD")], Problem::not_allowed(detail)).into_response()
+            let (one, allowed) =
+                if uri.path() == ORDERS { ("POST", "POST") } else { ("GET", "GET, HEAD") };
+            let detail = format!("{} is served for {one}, not for {method}", uri.path());
+            ([(header::ALLOW, allowed)], Problem::not_allowed(detail)).into_response()
         })
         .fallback(|uri: Uri| async move {
             Problem::not_found(format!(
                 "{} is not served; there are /live, /ready, /metrics, /v1/status, /v1/reserves, \
-                 /v1/transfers/{{reference}} and /v1/withdrawals/{{id}}/ticket",
+                 /v1/transfers/{{reference}}, POST /v1/withdrawals, /v1/withdrawals/{{id}} and \
+                 /v1/withdrawals/{{id}}/ticket",
                 uri.path()
             ))
         })
+        .layer(DefaultBodyLimit::max(withdrawals::BODY_BYTES_MAX))
         .layer(middleware::from_fn(within_time))
         .with_state(sources)
 }
@@ -250,10 +270,32 @@ async fn ticket(
     State(sources): State<Sources>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<ticket::Ticket>, Problem> {
+    ticket::find(&sources, id_of(id)?).await.map(Json)
+}
+
+fn id_of(id: Result<Path<String>, PathRejection>) -> Result<B256, Problem> {
     let Path(id) = id.map_err(|e| Problem::bad_request(e.body_text()))?;
     let Ok(reference::Reference::Withdrawal(id)) = format!("withdrawal:{id}").parse() else {
         let id: String = id.chars().take(80).collect();
         return Err(Problem::bad_request(format!("id: {id:?} is not 0x and 64 hex digits")));
     };
-    ticket::find(&sources, id).await.map(Json)
+    Ok(id)
+}
+
+async fn withdrawal(
+    State(sources): State<Sources>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<transfers::Item>, Problem> {
+    withdrawals::show(&sources, id_of(id)?).await.map(Json)
+}
+
+async fn order(
+    State(sources): State<Sources>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<transfers::Item>), Problem> {
+    let body = body.map_err(|e| Problem::bad_request(e.body_text()))?;
+    Ok(match withdrawals::take(&sources, &body).await? {
+        withdrawals::Taken::Now(item) => (StatusCode::ACCEPTED, Json(item)),
+        withdrawals::Taken::Before(item) => (StatusCode::OK, Json(item)),
+    })
 }

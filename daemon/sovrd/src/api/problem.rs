@@ -5,7 +5,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bridge_core::signing::Refusal;
+use bridge_core::{gasless::Fault, signing::Refusal, withdrawal::RefusalReason};
 use serde::{Deserialize, Serialize};
 
 /// A problem document.
@@ -23,6 +23,55 @@ pub struct Problem {
     /// Why a signer does not sign.
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<Refusal>,
+    /// Everything that is wrong with an order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<FieldFault>,
+}
+
+/// One thing that is wrong with an order.
+#[derive(Debug, Serialize)]
+pub struct FieldFault {
+    /// Which field would have to change.
+    field: String,
+    /// Stable name of the fault.
+    code: &'static str,
+    /// For people: what is wrong and what would be right.
+    sentence: String,
+}
+
+impl FieldFault {
+    /// What the core found.
+    #[must_use]
+    pub fn of(fault: &Fault) -> Self {
+        let (field, code) = (fault.field().to_owned(), fault.name());
+        Self { field, code, sentence: fault.to_string() }
+    }
+
+    /// A field that is missing or no such thing.
+    #[must_use]
+    pub fn malformed(field: &str, right: &str) -> Self {
+        let sentence = format!("missing or not what it must be: {right}");
+        Self { field: field.to_owned(), code: "malformed", sentence }
+    }
+
+    /// A field that nobody asked for, and so nobody signed.
+    #[must_use]
+    pub fn unknown(field: &str, known: &str) -> Self {
+        let sentence = format!("there is no such field; there are {known}");
+        Self { field: field.to_owned(), code: "unknown-field", sentence }
+    }
+
+    /// Which field.
+    #[cfg(test)]
+    pub(super) fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// Its stable name.
+    #[cfg(test)]
+    pub(super) const fn code(&self) -> &'static str {
+        self.code
+    }
 }
 
 /// A problem as somebody else's answer.
@@ -33,6 +82,42 @@ pub struct Refused {
 }
 
 impl Problem {
+    /// An order that cannot be taken in as it is.
+    #[must_use]
+    pub fn refused(faults: Vec<FieldFault>) -> Self {
+        let told: Vec<String> =
+            faults.iter().map(|f| format!("{}: {}", f.field, f.sentence)).collect();
+        Self {
+            kind: "urn:sovr:problem:withdrawal-refused",
+            title: "The withdrawal cannot be taken in",
+            status: 422,
+            detail: told.join("; "),
+            refusal: None,
+            faults,
+        }
+    }
+
+    /// The ledger had the last word, and it was no; the amount is not set aside.
+    #[must_use]
+    pub fn refused_by_ledger(reason: RefusalReason) -> Self {
+        let (field, code) = match reason {
+            RefusalReason::InsufficientFunds | RefusalReason::VaultShort => {
+                ("amount", "insufficient-funds")
+            }
+            RefusalReason::AccountFrozen => ("owner", "account-frozen"),
+            RefusalReason::AddressMismatch => ("owner", "account-taken"),
+            RefusalReason::Superseded | RefusalReason::IdTaken => ("nonce", "id-taken"),
+        };
+        let sentence = format!("{}; sign with another nonce to try again", reason.sentence());
+        Self::refused(vec![FieldFault { field: field.to_owned(), code, sentence }])
+    }
+
+    /// Everything that is wrong with an order.
+    #[cfg(test)]
+    pub(super) fn faults(&self) -> &[FieldFault] {
+        &self.faults
+    }
+
     /// The request cannot be understood.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self {
@@ -41,6 +126,7 @@ impl Problem {
             status: 400,
             detail: detail.into(),
             refusal: None,
+            faults: Vec::new(),
         }
     }
 
@@ -52,6 +138,7 @@ impl Problem {
             status: 404,
             detail: detail.into(),
             refusal: None,
+            faults: Vec::new(),
         }
     }
 
@@ -63,6 +150,7 @@ impl Problem {
             status: 405,
             detail: detail.into(),
             refusal: None,
+            faults: Vec::new(),
         }
     }
 
@@ -74,6 +162,7 @@ impl Problem {
             status: 503,
             detail: detail.into(),
             refusal: None,
+            faults: Vec::new(),
         }
     }
 
@@ -85,6 +174,7 @@ impl Problem {
             status: 404,
             detail: detail.into(),
             refusal: None,
+            faults: Vec::new(),
         }
     }
 
@@ -96,6 +186,7 @@ impl Problem {
             status: 409,
             detail: detail.into(),
             refusal: None,
+            faults: Vec::new(),
         }
     }
 
@@ -107,6 +198,7 @@ impl Problem {
             status: 409,
             detail: format!("{id}: {refusal}"),
             refusal: Some(refusal),
+            faults: Vec::new(),
         }
     }
 
@@ -118,6 +210,7 @@ impl Problem {
             status: 401,
             detail: detail.into(),
             refusal: None,
+            faults: Vec::new(),
         }
     }
 
@@ -129,6 +222,7 @@ impl Problem {
             status: 503,
             detail: detail.into(),
             refusal: None,
+            faults: Vec::new(),
         }
     }
 
@@ -140,6 +234,7 @@ impl Problem {
             status: 503,
             detail: reasons.join("; "),
             refusal: None,
+            faults: Vec::new(),
         }
     }
 }

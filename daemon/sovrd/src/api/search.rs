@@ -122,7 +122,7 @@ fn things(logs: &[Shown]) -> usize {
         | VaultEvent::Listed(_)
         | VaultEvent::Delisted(_)
         | VaultEvent::Claimed
-        | VaultEvent::NonceInvalidated => None,
+        | VaultEvent::NonceInvalidated(_) => None,
     };
     deposits.saturating_add(events.filter_map(id).collect::<BTreeSet<_>>().len())
 }
@@ -152,7 +152,8 @@ mod tests {
 
     fn step(seq: u64, id: u8, progress: Progress) -> Shown {
         let (id, origin, nonce) = (B256::repeat_byte(id), Origin::Request, Seq(1));
-        shown(seq, VaultEvent::Withdrawal(WithdrawalEvent { id, origin, nonce, progress }))
+        let payment = None;
+        shown(seq, VaultEvent::Withdrawal(WithdrawalEvent { id, origin, nonce, progress, payment }))
     }
 
     fn numbers(logs: &[Shown]) -> Vec<u64> {

@@ -72,7 +72,13 @@ fn of(sources: &Sources, open: &Withdrawal) -> Option<Ticket> {
     let signatures = authorization.signatures.clone();
     let (seq, authorization) = (open.seq, authorization.clone());
     let (verdict, proof) = (authorization.verdict, authorization.proof.clone());
-    let calldata = bindings::calldata(&[Carried { seq, request: *request, authorization }])?;
+    let intent = open.intent.as_deref().cloned();
+    let (fee, nonce) = match &intent {
+        Some(intent) => (intent.fee.0.to_string(), intent.nonce.to_string()),
+        None => ("0".to_owned(), seq.0.to_string()),
+    };
+    let calldata =
+        bindings::calldata(&[Carried { seq, request: *request, intent, authorization }])?;
     let (verdict, sentence) = match verdict {
         Verdict::Pay => ("pay", "anybody may send this call to the vault until the deadline"),
         Verdict::Refuse(_) => ("refuse", "anybody may send this call; it closes the request"),
@@ -88,8 +94,8 @@ fn of(sources: &Sources, open: &Withdrawal) -> Option<Ticket> {
             to: request.to,
             token: request.token,
             amount: request.amount.0.to_string(),
-            fee: "0".to_owned(),
-            nonce: open.seq.0.to_string(),
+            fee,
+            nonce,
             deadline: request.deadline.0,
         },
         signatures,

@@ -8,11 +8,11 @@ use crate::chain::{bindings::Shown, search::Found as Events};
 use alloy::primitives::{Address, B256};
 use bridge_core::{
     block::{BlockNumber, FinalityPolicy, Seq},
-    id::{Kind, TransferId},
+    id::{Instance, Kind, TransferId},
     obstacle::Obstacle,
     posting::WithdrawalIds,
     transfer::{FoundPhase, FoundTransfer},
-    vault_event::{Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog},
+    vault_event::{Deposit, Outcome, Progress, Request, VaultEvent, VaultLog},
     withdrawal::{RefusalReason, Reservation, Status, Verdict, Withdrawal},
 };
 use serde::Serialize;
@@ -35,9 +35,16 @@ pub(super) struct Answer {
     older: Option<String>,
 }
 
+impl Answer {
+    /// The item, where there is one alone.
+    pub(super) fn only(self) -> Option<Item> {
+        <[Item; 1]>::try_from(self.items).ok().map(|[item]| item)
+    }
+}
+
 /// One deposit or withdrawal.
 #[derive(Debug, Serialize)]
-struct Item {
+pub(super) struct Item {
     #[serde(rename = "ref")]
     reference: String,
     kind: &'static str,
@@ -106,6 +113,8 @@ struct LedgerSide {
 struct Story {
     request: Option<(VaultLog, Request)>,
     end: Option<(VaultLog, Outcome)>,
+    /// What names it, by its later steps.
+    nonce: Option<Seq>,
     /// Why it was refused.
     refused: Option<RefusalReason>,
 }
@@ -134,6 +143,7 @@ pub(super) async fn find(
             }
             VaultEvent::Withdrawal(event) => {
                 let story = stories.entry(event.id).or_default();
+                story.nonce = Some(event.nonce);
                 if let Progress::Ended(outcome) = event.progress {
                     story.end = Some((log, outcome));
                     story.refused = refused;
@@ -142,7 +152,7 @@ pub(super) async fn find(
             VaultEvent::Listed(_)
             | VaultEvent::Delisted(_)
             | VaultEvent::Claimed
-            | VaultEvent::NonceInvalidated => {}
+            | VaultEvent::NonceInvalidated(_) => {}
         }
     }
     let mut items: Vec<(Option<Seq>, Item)> = deposits
@@ -193,23 +203,26 @@ async fn ledger_side(
 ) -> Result<Found, Problem> {
     let instance = sources.instance;
     let mut ids = Vec::new();
-    if let Reference::Deposit(seq) = reference {
-        ids.push(TransferId::chain_event(instance, Kind::Deposit, seq));
+    match reference {
+        Reference::Deposit(seq) => {
+            ids.push(TransferId::chain_event(instance, Kind::Deposit, seq));
+        }
+        Reference::Withdrawal(id) => ids.extend(ends(WithdrawalIds::gasless(id))),
+        Reference::Transaction(_) | Reference::Address(_) => {}
     }
     for Shown { log, .. } in logs {
         match &log.event {
             VaultEvent::Deposited(_) => {
                 ids.push(TransferId::chain_event(instance, Kind::Deposit, log.seq));
             }
-            VaultEvent::Requested(_) => ids.extend(pair(sources, log.seq)),
-            VaultEvent::Withdrawal(e) if e.origin == Origin::Request => {
-                ids.extend(pair(sources, e.nonce));
+            VaultEvent::Requested(_) => ids.extend(ends(WithdrawalIds::of(instance, log.seq))),
+            VaultEvent::Withdrawal(e) => {
+                ids.extend(ends(WithdrawalIds::named(instance, e.nonce, e.id)));
             }
-            VaultEvent::Withdrawal(_)
-            | VaultEvent::Listed(_)
+            VaultEvent::Listed(_)
             | VaultEvent::Delisted(_)
             | VaultEvent::Claimed
-            | VaultEvent::NonceInvalidated => {}
+            | VaultEvent::NonceInvalidated(_) => {}
         }
     }
     ids.sort_unstable();
@@ -223,8 +236,7 @@ async fn ledger_side(
     Ok(found.into_iter().map(|t| (t.id, t)).collect())
 }
 
-fn pair(sources: &Sources, seq: Seq) -> [TransferId; 2] {
-    let ids = WithdrawalIds::of(sources.instance, seq);
+const fn ends(ids: WithdrawalIds) -> [TransferId; 2] {
     [ids.main, ids.resolve]
 }
 
@@ -264,13 +276,19 @@ fn withdrawal_item(
     open: Option<&Withdrawal>,
     found: &Found,
 ) -> Item {
-    let seq = story.request.as_ref().map(|(log, _)| log.seq).or_else(|| open.map(|w| w.seq));
-    let ids = seq.map(|seq| WithdrawalIds::of(sources.instance, seq));
-    let main = ids.and_then(|ids| found.get(&ids.main));
-    let resolve = ids.and_then(|ids| found.get(&ids.resolve));
+    let ids = ids_of(sources.instance, id, story, open);
+    let main =
+        found.get(&ids.main).filter(|t| ids != WithdrawalIds::gasless(id) || t.gasless_id() == id);
+    let resolve = main.and(found.get(&ids.resolve));
     let end = story.end.as_ref();
     let status = withdrawal_status(open, end.map(|(_, outcome)| *outcome), resolve);
     let sentence = match (&story.request, open.map(|w| w.reservation)) {
+        (None, _) if main.is_some() || open.is_some() => {
+            match open.and_then(|w| waits_for(sources, w)) {
+                Some(obstacle) => format!("{}; {}", status.sentence(), obstacle.sentence()),
+                None => status.sentence().to_owned(),
+            }
+        }
         // Its request is on an older page.
         (None, _) if end.is_some() => status.sentence().to_owned(),
         (None, _) => "not seen in a block yet; ask again in a moment".to_owned(),
@@ -304,6 +322,15 @@ fn withdrawal_item(
     }
 }
 
+/// A withdrawal without a request on chain is gasless, as far as anybody can tell.
+fn ids_of(instance: Instance, id: B256, story: &Story, open: Option<&Withdrawal>) -> WithdrawalIds {
+    let requested = story.request.as_ref().map(|(log, _)| log.seq);
+    match requested.or_else(|| story.nonce).or_else(|| open.map(|w| w.seq)) {
+        Some(seq) => WithdrawalIds::named(instance, seq, id),
+        None => WithdrawalIds::gasless(id),
+    }
+}
+
 /// What keeps an open withdrawal from being paid now.
 fn waits_for(sources: &Sources, open: &Withdrawal) -> Option<Obstacle> {
     let paused = sources.now().payouts_paused_until.is_some();
@@ -331,6 +358,7 @@ fn withdrawal_status(
         (Some(Outcome::Expired), _) | (None, Some(FoundPhase::Void)) => Status::Expired,
         // How it ended on chain is on a newer page.
         (None, Some(FoundPhase::Post)) => Status::Paid,
+        (Some(Outcome::Revoked), _) => Status::Revoked,
         (None, _) => Status::Pending,
     }
 }

@@ -1,7 +1,7 @@
 //! The vault's ABI, and its events as the core knows them.
 
 use alloy::{
-    primitives::{B256, Bytes, U256},
+    primitives::{Address, B256, U256},
     rpc::types::Log,
     sol_types::{SolCall, SolEvent, SolEventInterface},
 };
@@ -13,7 +13,8 @@ use bridge_core::{
     event::ContractState,
     signing::{self, Ask},
     vault_event::{
-        Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent,
+        Deposit, Origin, Outcome, Payment, Progress, Request, SpentNonce, VaultEvent, VaultLog,
+        WithdrawalEvent,
     },
     withdrawal::{Authorization, RefusalReason, Verdict},
 };
@@ -23,6 +24,13 @@ use abi::{IVault, IVault::IVaultEvents as VaultEvents, IVaultTypes};
 /// Generated from the committed ABI; the contract's NatSpec documents it.
 #[allow(missing_docs, clippy::too_many_arguments)]
 pub mod abi {
+    alloy::sol! {
+        /// A contract that can say whether its owner signed something (EIP-1271).
+        interface IERC1271 {
+            function isValidSignature(bytes32 hash, bytes signature) external view returns (bytes4);
+        }
+    }
+
     alloy::sol!(
         #[sol(all_derives)]
         IVault,
@@ -108,22 +116,33 @@ fn translate(event: &VaultEvents) -> Result<Option<(u64, VaultEvent)>, &'static 
         VaultEvents::TokenListed(e) => (e.seq, listed(e)?),
         VaultEvents::TokenDelisted(e) => (e.seq, VaultEvent::Delisted(LedgerId(e.ledger))),
         VaultEvents::Claimed(e) => (e.seq, VaultEvent::Claimed),
-        VaultEvents::NonceInvalidated(e) => (e.seq, VaultEvent::NonceInvalidated),
-        VaultEvents::PayoutQueued(e) => progress(e.seq, e.id, e.kind, e.nonce, Progress::Queued)?,
+        VaultEvents::NonceInvalidated(e) => {
+            let spent = SpentNonce { owner: e.owner, nonce: e.nonce };
+            (e.seq, VaultEvent::NonceInvalidated(spent))
+        }
+        VaultEvents::PayoutQueued(e) => {
+            let moved = moved(e.owner, e.token, (e.to, e.amount, e.fee));
+            progress((e.seq, e.id), (e.kind, e.nonce), Progress::Queued, moved)?
+        }
         VaultEvents::PayoutVetoed(e) => {
-            progress(e.seq, e.id, e.kind, e.nonce, Progress::Ended(Outcome::Refused))?
+            let ended = Progress::Ended(Outcome::Refused);
+            progress((e.seq, e.id), (e.kind, e.nonce), ended, nothing(e.owner, e.token))?
         }
         VaultEvents::Paid(e) => {
-            progress(e.seq, e.id, e.kind, e.nonce, Progress::Ended(Outcome::Paid))?
+            let moved = moved(e.owner, e.token, (e.to, e.amount, e.fee));
+            progress((e.seq, e.id), (e.kind, e.nonce), Progress::Ended(Outcome::Paid), moved)?
         }
         VaultEvents::PayoutDeferred(e) => {
-            progress(e.seq, e.id, e.kind, e.nonce, Progress::Ended(Outcome::Deferred))?
+            let moved = moved(e.owner, e.token, (e.to, e.amount, e.fee));
+            progress((e.seq, e.id), (e.kind, e.nonce), Progress::Ended(Outcome::Deferred), moved)?
         }
         VaultEvents::Refused(e) => {
-            progress(e.seq, e.id, e.kind, e.nonce, Progress::Ended(Outcome::Refused))?
+            let ended = Progress::Ended(Outcome::Refused);
+            progress((e.seq, e.id), (e.kind, e.nonce), ended, nothing(e.owner, e.token))?
         }
         VaultEvents::Cancelled(e) => {
-            progress(e.seq, e.id, e.kind, e.nonce, Progress::Ended(Outcome::Cancelled))?
+            let ended = Progress::Ended(Outcome::Cancelled);
+            progress((e.seq, e.id), (e.kind, e.nonce), ended, nothing(e.owner, e.token))?
         }
         // What the vault says outside the sequence.
         VaultEvents::ChangeAnnounced(_)
@@ -166,12 +185,20 @@ fn listed(e: &IVault::TokenListed) -> Result<VaultEvent, &'static str> {
     Ok(VaultEvent::Listed(Listing { token: e.token, ledger: LedgerId(e.ledger), divisor }))
 }
 
+fn moved(owner: Address, token: Address, (to, amount, fee): (Address, u128, u128)) -> Payment {
+    Payment { owner, to, token, amount: TokenAmount(amount), fee: TokenAmount(fee) }
+}
+
+/// Of what ends unpaid.
+fn nothing(owner: Address, token: Address) -> Payment {
+    moved(owner, token, (Address::ZERO, 0, 0))
+}
+
 fn progress(
-    seq: u64,
-    id: B256,
-    kind: u8,
-    nonce: U256,
+    (seq, id): (u64, B256),
+    (kind, nonce): (u8, U256),
     progress: Progress,
+    payment: Payment,
 ) -> Result<(u64, VaultEvent), &'static str> {
     let origin = match kind {
         0 => Origin::Request,
@@ -179,11 +206,12 @@ fn progress(
         _ => return Err("a withdrawal of an unknown kind"),
     };
     let nonce = match (origin, u64::try_from(nonce)) {
-        (_, Ok(nonce)) => Seq(nonce),
-        (Origin::Intent, Err(_)) => Seq(0),
+        (Origin::Intent, _) => Seq::of_intent(id),
+        (Origin::Request, Ok(nonce)) => Seq(nonce),
         (Origin::Request, Err(_)) => return Err("a request whose nonce is no event number"),
     };
-    Ok((seq, VaultEvent::Withdrawal(WithdrawalEvent { id, origin, nonce, progress })))
+    let payment = Some(payment);
+    Ok((seq, VaultEvent::Withdrawal(WithdrawalEvent { id, origin, nonce, progress, payment })))
 }
 
 /// The contract's state of a withdrawal; `None` for a number we do not know.
@@ -205,7 +233,8 @@ pub fn calldata(items: &[Carried]) -> Option<Vec<u8>> {
     let first = items.first()?;
     let Authorization { verdict, signatures, proof } = &first.authorization;
     let (signatures, verdict) = (signatures.clone(), *verdict);
-    let root = signing::root_of(Ask { id: first.request.id, verdict }, proof);
+    let (id, intent) = (first.request.id, first.intent.clone());
+    let root = signing::root_of(&Ask { id, verdict, intent }, proof);
     Some(if verdict == Verdict::Pay {
         match items {
             [one] => IVault::payoutCall { item: payout_item(one), signatures }.abi_encode(),
@@ -227,13 +256,25 @@ pub fn calldata(items: &[Carried]) -> Option<Vec<u8>> {
 
 fn payout_item(item: &Carried) -> IVaultTypes::PayoutItem {
     let (withdrawal, proof) = (withdrawal(item), item.authorization.proof.clone());
-    IVaultTypes::PayoutItem { kind: 0, withdrawal, ownerSignature: Bytes::new(), proof }
+    let signature = item.intent.as_ref().map(|intent| intent.signature.clone());
+    let kind = kind_of(item);
+    IVaultTypes::PayoutItem {
+        kind,
+        withdrawal,
+        ownerSignature: signature.unwrap_or_default(),
+        proof,
+    }
 }
 
 fn refusal_item(item: &Carried) -> Option<IVaultTypes::RefusalItem> {
     let Verdict::Refuse(reason) = item.authorization.verdict else { return None };
     let (withdrawal, proof) = (withdrawal(item), item.authorization.proof.clone());
-    Some(IVaultTypes::RefusalItem { kind: 0, withdrawal, reason: reason.number(), proof })
+    let kind = kind_of(item);
+    Some(IVaultTypes::RefusalItem { kind, withdrawal, reason: reason.number(), proof })
+}
+
+fn kind_of(item: &Carried) -> u8 {
+    u8::from(item.intent.is_some())
 }
 
 fn withdrawal(item: &Carried) -> IVaultTypes::Withdrawal {
@@ -242,8 +283,8 @@ fn withdrawal(item: &Carried) -> IVaultTypes::Withdrawal {
         to: item.request.to,
         token: item.request.token,
         amount: item.request.amount.0,
-        fee: 0,
-        nonce: U256::from(item.seq.0),
+        fee: item.intent.as_ref().map_or(0, |intent| intent.fee.0),
+        nonce: item.intent.as_ref().map_or_else(|| U256::from(item.seq.0), |intent| intent.nonce),
         deadline: item.request.deadline.0,
     }
 }

@@ -8,6 +8,8 @@ use bridge_core::endpoint::ReadFault;
 const MESSAGE_CHARS: usize = 300;
 /// HTTP: too many requests.
 const TOO_MANY_REQUESTS: u16 = 429;
+/// JSON-RPC: the execution reverted.
+const REVERTED: i64 = 3;
 /// JSON-RPC: some limit of the node was met, as providers use it.
 const LIMIT_EXCEEDED: i64 = -32_005;
 
@@ -63,6 +65,12 @@ impl ReadError {
             | RpcError::LocalUsageError(_)
             | RpcError::SerError(_) => Self::Transport { message, status: None },
         }
+    }
+
+    /// True if a call reverted.
+    #[must_use]
+    pub fn is_revert(&self) -> bool {
+        matches!(self, Self::Refused { code, message } if *code == REVERTED || message.contains("revert"))
     }
 
     /// What it means for the endpoint. Providers word their limits differently; a limit that is not

@@ -6,6 +6,7 @@ pub mod holdings;
 mod link;
 pub mod node;
 pub mod nodes;
+pub mod owner;
 pub mod search;
 pub(crate) mod vault_now;
 pub mod wake;

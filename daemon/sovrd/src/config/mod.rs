@@ -8,11 +8,14 @@ pub use endpoint::Endpoint;
 use crate::{exit::Failure, logging};
 use alloy::primitives::{Address, B256};
 use bridge_core::{
+    amount::TokenAmount,
     asset::LedgerId,
     block::{BlockNumber, FinalityPolicy},
+    gasless::GaslessConfig,
 };
 use fields::{Faults, Section};
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -33,6 +36,8 @@ pub struct Config {
     pub signer: Option<Signer>,
     /// `[reserves]`
     pub reserves: Reserves,
+    /// `[gasless]`
+    pub gasless: GaslessConfig,
     /// `[api] listen`
     pub listen: SocketAddr,
     /// `[log]`
@@ -196,6 +201,7 @@ impl Config {
         let store = section.required("path", "a folder for the local store");
         section.finish();
         let reserves = reserves(&mut file, &mut faults);
+        let gasless = gasless(&mut file, &mut faults);
         let has_payouts = Section::is_given(&file, "payouts");
         let payouts = has_payouts.then(|| payouts(&mut file, &mut faults));
         let has_signer = Section::is_given(&file, "signer");
@@ -205,7 +211,7 @@ impl Config {
         section.finish();
         let log = log(&mut file, &mut faults);
         for key in file.keys() {
-            let known = "chain, ledger, store, reserves, payouts, signer, api, log";
+            let known = "chain, ledger, store, reserves, gasless, payouts, signer, api, log";
             faults.add(key, format_args!("unknown section; there are {known}"));
         }
         faults.add_strange_variables();
@@ -218,6 +224,7 @@ impl Config {
                 payouts: payouts.transpose_all()?,
                 signer: signer.transpose_all()?,
                 reserves: reserves?,
+                gasless: gasless?,
                 listen: listen?,
                 log: log?,
             })
@@ -362,6 +369,32 @@ fn ledger(file: &mut Table, faults: &mut Faults) -> Option<Ledger> {
         start_timeout_ms,
         batch_max: usize::try_from(batch_max).ok()?,
     })
+}
+
+fn gasless(file: &mut Table, faults: &mut Faults) -> Option<GaslessConfig> {
+    let mut s = Section::take(file, "gasless", faults);
+    let lead_s = s.number("lead_s", 300, 10, 86_400);
+    let open = s.number("open_per_owner_max", 16, 1, 1_000);
+    let mut fees = BTreeMap::new();
+    for text in s.optional_list("fees", FEE) {
+        match fee(&text) {
+            Some((ledger, least)) if fees.insert(ledger, least).is_none() => {}
+            Some(_) => s.fault("fees", format_args!("{text:?}: its ledger is there twice")),
+            None => s.fault("fees", format_args!("{text:?} is not {FEE}")),
+        }
+    }
+    s.finish();
+    Some(GaslessConfig { fees, lead_s, open_per_owner_max: usize::try_from(open).ok()? })
+}
+
+/// What a fee looks like.
+const FEE: &str = "a ledger and a least fee in token units, such as \"1002:250000\"";
+
+fn fee(text: &str) -> Option<(LedgerId, TokenAmount)> {
+    let (ledger, least) = text.split_once(':')?;
+    let ledger = LedgerId(ledger.trim().parse().ok()?);
+    let least = TokenAmount(least.trim().parse().ok()?);
+    ledger.is_listable().then_some((ledger, least))
 }
 
 fn reserves(file: &mut Table, faults: &mut Faults) -> Option<Reserves> {

@@ -65,6 +65,7 @@ pub(super) fn found(transfer: &Transfer) -> FoundTransfer {
         code: transfer.code(),
         user_data_128: transfer.user_data_128(),
         user_data_64: transfer.user_data_64(),
+        user_data_32: transfer.user_data_32(),
         timestamp_ns: raw.timestamp,
     }
 }

@@ -3,6 +3,7 @@
 pub mod client;
 mod convert;
 pub mod records;
+mod recover;
 pub mod survey;
 
 use crate::{engine::Inbox, failpoint::reach, metrics::Metrics};
@@ -32,6 +33,7 @@ pub async fn run(
             LedgerEvent::Accounts { .. }
             | LedgerEvent::Transfers { .. }
             | LedgerEvent::Found { .. }
+            | LedgerEvent::Recovered { .. }
             | LedgerEvent::Surveyed { .. } => {
                 metrics.ledger_answered(started.elapsed().as_secs_f64(), events);
             }
@@ -46,6 +48,7 @@ const fn size(order: &LedgerCommand) -> usize {
         LedgerCommand::CreateTransfers { transfers, .. } => transfers.len(),
         LedgerCommand::LookupTransfers { ids, .. } => ids.len(),
         LedgerCommand::Survey { vaults, .. } => vaults.len(),
+        LedgerCommand::Recover { .. } => 1,
     }
 }
 
@@ -72,6 +75,10 @@ async fn execute(ledger: &Ledger, order: LedgerCommand) -> LedgerEvent {
         LedgerCommand::Survey { request, vaults } => {
             let answer = survey::all(ledger, &vaults).await;
             (request, answer.map(|readings| LedgerEvent::Surveyed { request, readings }))
+        }
+        LedgerCommand::Recover { request, instance } => {
+            let answer = recover::open(ledger, instance).await;
+            (request, answer.map(|open| LedgerEvent::Recovered { request, open }))
         }
     };
     answer.unwrap_or_else(|error| match error {

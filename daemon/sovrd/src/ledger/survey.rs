@@ -140,6 +140,6 @@ impl Sums {
     }
 }
 
-fn at(ns: u64) -> SystemTime {
+pub(super) fn at(ns: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(ns)
 }

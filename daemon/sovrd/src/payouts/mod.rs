@@ -21,6 +21,7 @@ use bridge_core::{
     command::{Asked, Call, Carried, PayoutCommand, TransactionPlan},
     eip712::Domain,
     event::{Event, PayoutEvent, Signed},
+    gas,
     obstacle::Obstacle,
     signing::{Ask, Tree},
 };
@@ -103,8 +104,17 @@ impl Payouts {
     async fn gather(&self, items: &[Asked]) -> Result<PayoutEvent, TooFew> {
         let domain = Domain::new(self.chain_id, self.vault);
         // The id commits to every field: what is signed is what was requested, or nothing is.
-        let fits = |item: &&Asked| domain.request_id(&item.request, item.seq.0) == item.request.id;
-        let ask = |item: &Asked| Ask { id: item.request.id, verdict: item.verdict };
+        let fits = |item: &&Asked| {
+            let id = match &item.intent {
+                Some(intent) => intent.id(&domain),
+                None => domain.request_id(&item.request, item.seq.0),
+            };
+            id == item.request.id
+        };
+        let ask = |item: &Asked| {
+            let (id, intent) = (item.request.id, item.intent.clone());
+            Ask { id, verdict: item.verdict, intent }
+        };
         let asks: Vec<Ask> = items.iter().filter(fits).map(ask).collect();
         let tree =
             Tree::over(&asks).filter(|_| asks.len() == items.len()).ok_or(TooFew::Nonsense)?;
@@ -165,7 +175,7 @@ impl Payouts {
     async fn try_out(&self, item: &Carried) -> Result<Option<Obstacle>, Obstacle> {
         let Some(input) = bindings::calldata(slice::from_ref(item)) else { return Ok(None) };
         let (seq, from) = (item.seq, self.submitter.address());
-        match self.nodes.trial(from, input.into(), self.gas_limit).await {
+        match self.nodes.trial(from, input.into(), gas::one(item, self.gas_limit)).await {
             Ok(None) => Ok(None),
             Ok(Some(revert)) => {
                 let words = trial::words(&revert);

@@ -8,14 +8,19 @@ use crate::chain::{
     node::Node,
     search::{self, Enough, Scope},
 };
-use alloy::{primitives::B256, rpc::types::Filter};
+use alloy::{
+    primitives::{Address, B256},
+    rpc::types::Filter,
+};
 use bridge_core::{
     account::{NewAccount, VAULT},
+    asset::LedgerId,
     block::{BlockNumber, Seq},
     event::ContractState,
+    gasless::SIGNATURE_BYTES_MAX,
     id::{AccountId, TransferId},
     posting::WithdrawalIds,
-    signing::{self, Ask, ChainSide, LedgerSide, Refusal},
+    signing::{self, Ask, ChainSide, LedgerSide, OwnerSide, Refusal},
     transfer::FoundTransfer,
     vault_event::{Request, VaultEvent},
 };
@@ -47,24 +52,44 @@ impl Known {
 
 impl Signer {
     /// Judges by what one endpoint says.
-    pub(super) async fn judge_by(&self, node: &Node, ask: Ask) -> Result<(), NotSigned> {
-        let (seq, request) = self.request(node, ask.id).await?;
-        let vault = AccountId::vault_chart(request.ledger, self.instance, VAULT.number);
-        let ids = WithdrawalIds::of(self.instance, seq);
-        let found = self.ledger.lookup_transfers(&[ids.main, ids.resolve]).await?;
+    pub(super) async fn judge_by(&self, node: &Node, ask: &Ask) -> Result<(), NotSigned> {
+        let subject = self.subject(node, ask).await?;
+        let vault = AccountId::vault_chart(subject.ledger, self.instance, VAULT.number);
+        let ids = subject.ids;
+        let found = self.ledger.lookup_transfers(&[ids.main, ids.resolve, ids.fee]).await?;
         let debits = self.ledger.lookup_accounts(&[vault]).await?;
         if debits.is_empty() {
             return Err(NotSigned::OtherLedger);
         }
-        let chain = chain_side(node, ask, (seq, request)).await?;
+        let chain = chain_side(node, ask, &subject).await?;
         let credits = self.ledger.lookup_accounts(&[vault]).await?;
         let held = debits.first().zip(credits.first());
         let held = held.map(|(d, c)| d.debits_posted().saturating_sub(c.credits_posted()));
         let of = |id: TransferId| found.iter().find(|t: &&FoundTransfer| t.id == id).copied();
-        let ledger =
-            LedgerSide { pending: of(ids.main), resolve: of(ids.resolve), vault_held: held };
+        let (pending, resolve, fee) = (of(ids.main), of(ids.resolve), of(ids.fee));
+        let ledger = LedgerSide { pending, resolve, fee, vault_held: held };
         signing::check(&self.domain, self.instance, ask, &chain, &ledger)
             .map_err(NotSigned::Refused)
+    }
+
+    /// What is looked at: a final request, or what an owner is said to have signed.
+    async fn subject(&self, node: &Node, ask: &Ask) -> Result<Subject, NotSigned> {
+        let Some(intent) = &ask.intent else {
+            let (seq, request) = self.request(node, ask.id).await?;
+            let ids = WithdrawalIds::of(self.instance, seq);
+            let Request { token, ledger, .. } = request;
+            return Ok(Subject { request: Some((seq, request)), token, ledger, ids });
+        };
+        // Before anything is read for it: what was signed must be these fields, and of a bearable size.
+        let is_its_text = intent.id(&self.domain) == ask.id;
+        if !is_its_text || intent.signature.len() > SIGNATURE_BYTES_MAX {
+            return Err(NotSigned::Refused(Refusal::NoFinalRequest));
+        }
+        let head = node.final_head().await?.block;
+        let listing = node.listing(intent.token, head.hash).await?;
+        let listing = listing.ok_or(NotSigned::Refused(Refusal::NoFinalRequest))?;
+        let (token, ledger, ids) = (intent.token, listing.ledger, WithdrawalIds::gasless(ask.id));
+        Ok(Subject { request: None, token, ledger, ids })
     }
 
     /// The final request with this id. One that is old may take several searches.
@@ -128,22 +153,33 @@ impl Signer {
     }
 }
 
-async fn chain_side(
-    node: &Node,
-    ask: Ask,
-    (seq, request): (Seq, Request),
-) -> Result<ChainSide, ReadError> {
+/// A withdrawal that a signer looks at.
+struct Subject {
+    request: Option<(Seq, Request)>,
+    token: Address,
+    ledger: LedgerId,
+    ids: WithdrawalIds,
+}
+
+async fn owner_side(node: &Node, ask: &Ask, at: B256) -> Result<OwnerSide, ReadError> {
+    let Some(intent) = &ask.intent else { return Ok(OwnerSide::default()) };
+    node.owner_side((intent.owner, intent.nonce), (ask.id, &intent.signature), at).await
+}
+
+async fn chain_side(node: &Node, ask: &Ask, subject: &Subject) -> Result<ChainSide, ReadError> {
     let head = node.final_head().await?;
     let at = head.block.hash;
-    let (state, listing, holdings, paused_until) = tokio::try_join!(
+    let (state, listing, holdings, paused_until, owner) = tokio::try_join!(
         node.state(ask.id, at),
-        node.listing(request.token, at),
-        holdings::of(node, node.vault(), at, request.token),
+        node.listing(subject.token, at),
+        holdings::of(node, node.vault(), at, subject.token),
         node.paused_until(at),
+        owner_side(node, ask, at),
     )?;
     Ok(ChainSide {
         time: head.timestamp,
-        request: Some((seq, request)),
+        request: subject.request,
+        owner,
         state,
         listing,
         holdings,

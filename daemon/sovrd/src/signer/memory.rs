@@ -34,9 +34,10 @@ impl Memory {
     }
 
     /// Remembers a verdict durably; refuses one that contradicts an earlier one.
-    pub(super) async fn remember(&self, ask: Ask) -> Result<(), NotSigned> {
+    pub(super) async fn remember(&self, ask: &Ask) -> Result<(), NotSigned> {
         let memory = self.clone();
-        let done = tokio::task::spawn_blocking(move || memory.write(ask.id, ask.verdict)).await;
+        let (id, verdict) = (ask.id, ask.verdict);
+        let done = tokio::task::spawn_blocking(move || memory.write(id, verdict)).await;
         done.map_err(|e| NotSigned::Memory(e.to_string()))?
     }
 

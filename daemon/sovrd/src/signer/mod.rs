@@ -185,23 +185,23 @@ impl Signer {
     /// Signs a root over all of them, or says which one not and why.
     async fn sign(&self, asks: &[Ask]) -> Result<Bytes, (Ask, NotSigned)> {
         let (Some(tree), Some(first)) = (Tree::over(asks), asks.first()) else {
-            let nobody = Ask { id: B256::ZERO, verdict: Verdict::Pay };
+            let nobody = Ask { id: B256::ZERO, verdict: Verdict::Pay, intent: None };
             return Err((nobody, NotSigned::Refused(Refusal::NoFinalRequest)));
         };
         let judged = asks
             .iter()
-            .map(|ask| async { self.judge_patiently(*ask).await.map_err(|e| (*ask, e)) });
+            .map(|ask| async { self.judge_patiently(ask).await.map_err(|e| (ask.clone(), e)) });
         future::try_join_all(judged).await?;
         for ask in asks {
-            self.memory.remember(*ask).await.map_err(|e| (*ask, e))?;
+            self.memory.remember(ask).await.map_err(|e| (ask.clone(), e))?;
         }
         let digest = tree.digest(&self.domain, first.verdict);
-        let signature = self.key.sign_hash_sync(&digest).map_err(|e| (*first, e.into()))?;
+        let signature = self.key.sign_hash_sync(&digest).map_err(|e| (first.clone(), e.into()))?;
         info!(id = %first.id, items = asks.len(), verdict = ?first.verdict, "signed");
         Ok(signature.as_bytes().to_vec().into())
     }
 
-    async fn judge_patiently(&self, ask: Ask) -> Result<(), NotSigned> {
+    async fn judge_patiently(&self, ask: &Ask) -> Result<(), NotSigned> {
         let until = Instant::now() + PATIENCE;
         loop {
             match self.judge(ask).await {
@@ -214,7 +214,7 @@ impl Signer {
     }
 
     /// As many endpoints as must agree have to say that it may be signed.
-    async fn judge(&self, ask: Ask) -> Result<(), NotSigned> {
+    async fn judge(&self, ask: &Ask) -> Result<(), NotSigned> {
         let mut agreed = 0_usize;
         let mut why = None;
         for node in self.nodes.all() {

@@ -16,8 +16,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tracing::warn;
 
-/// Longest request that is read, bytes.
-const BODY_BYTES_MAX: usize = 8 << 10;
+/// Longest request that is read, bytes: the longest texts of owners, hex digits and all.
+const BODY_BYTES_MAX: usize = 8 << 10 << 5;
 /// Most withdrawals under one root.
 const ITEMS_MAX: usize = 32;
 /// Requests that are judged at the same time.
@@ -84,7 +84,7 @@ async fn sign(
     };
     match desk.signer.sign(&asks).await {
         Ok(signature) => Ok(Json(Signed { signer: desk.signer.address(), signature })),
-        Err((Ask { id, verdict }, NotSigned::Refused(refusal))) => {
+        Err((Ask { id, verdict, .. }, NotSigned::Refused(refusal))) => {
             warn!(%id, ?verdict, %refusal, "not signed");
             Err(Problem::not_signed(id, refusal))
         }

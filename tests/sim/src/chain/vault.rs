@@ -9,7 +9,9 @@ use bridge_core::{
     eip712::Domain,
     event::ContractState,
     obstacle::Obstacle,
-    vault_event::{Deposit, Origin, Outcome, Progress, Request, VaultEvent, WithdrawalEvent},
+    vault_event::{
+        Deposit, Origin, Outcome, Progress, Request, SpentNonce, VaultEvent, WithdrawalEvent,
+    },
 };
 use std::ops::Range;
 
@@ -192,7 +194,10 @@ impl Vault {
                 self.listed[token] = Some(false);
                 VaultEvent::Delisted(rules.tokens[token].ledger)
             }
-            Call::InvalidateNonce => VaultEvent::NonceInvalidated,
+            Call::InvalidateNonce => {
+                let (owner, nonce) = (Address::ZERO, alloy_primitives::U256::ZERO);
+                VaultEvent::NonceInvalidated(SpentNonce { owner, nonce })
+            }
             Call::Nothing => return None,
         };
         self.last_seq += 1;
@@ -330,7 +335,7 @@ impl Vault {
         let slot = self.slots.iter_mut().rev().find(|s| s.request.id == id)?;
         slot.state = to;
         let nonce = slot.seq;
-        let event = WithdrawalEvent { id, origin: Origin::Request, nonce, progress };
+        let event = WithdrawalEvent { id, origin: Origin::Request, nonce, progress, payment: None };
         Some(VaultEvent::Withdrawal(event))
     }
 

@@ -1,13 +1,16 @@
 //! VAULT accounts and the sums of their ledgers, as the real adapter reads them.
 
-use super::{Ledger, types::transfer_flags as tf};
+use super::{Ledger, translate, types::transfer_flags as tf};
 use bridge_core::{
     account::VAULT,
     amount::LedgerAmount,
     asset::LedgerId,
-    id::{AccountId, TransferId},
+    event::FoundOpen,
+    id::{AccountId, Instance, TransferId},
     invariant::Books,
+    posting::WithdrawalIds,
     reserves::VaultReading,
+    transfer::TransferCode,
 };
 
 /// Newest transfers that are looked at; few, so that lists are cut short now and then.
@@ -36,6 +39,28 @@ pub(crate) fn read(
         is_complete,
         books: (!moves).then(|| books(ledger, id)),
     })
+}
+
+/// Gasless withdrawals of an instance that nothing ends.
+pub(crate) fn open_gasless(ledger: &Ledger, instance: Instance) -> Vec<FoundOpen> {
+    let ours = |t: &&super::types::Transfer| {
+        let of = LedgerId((t.credit_account_id >> 64) as u32);
+        let vault = AccountId::vault_chart(of, instance, VAULT.number).0;
+        t.has(tf::PENDING)
+            && t.code == TransferCode::Gasless.number()
+            && t.credit_account_id == vault
+    };
+    let found = ledger.transfers().filter(ours).map(translate::found).filter_map(|main| {
+        let ids = WithdrawalIds::gasless(main.gasless_id());
+        let fee = ledger.transfer(ids.fee.0).map_or(LedgerAmount(0), |t| LedgerAmount(t.amount));
+        let account = ledger.account(main.debit.0)?;
+        let mut owner = [0; 20];
+        owner[..16].copy_from_slice(&account.user_data_128.to_be_bytes());
+        owner[16..].copy_from_slice(&account.user_data_32.to_be_bytes());
+        let is_open = ledger.transfer(ids.resolve.0).is_none();
+        is_open.then_some(FoundOpen { main, fee, owner: owner.into() })
+    });
+    found.collect()
 }
 
 fn books(ledger: &Ledger, id: LedgerId) -> Books {

@@ -75,6 +75,7 @@ pub fn found(t: &Transfer) -> FoundTransfer {
         code: t.code,
         user_data_128: t.user_data_128,
         user_data_64: t.user_data_64,
+        user_data_32: t.user_data_32,
         timestamp_ns: t.timestamp,
     }
 }

@@ -10,7 +10,7 @@ use bridge_core::{
     eip712::Domain,
     event::{Head, Range, SubmitterAccount},
     vault_event::{
-        Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent,
+        Deposit, Origin, Outcome, Payment, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent,
     },
 };
 use std::collections::BTreeMap;
@@ -65,12 +65,12 @@ pub(crate) fn ended(seq: Seq, outcome: Outcome) -> Happening {
 /// An end that nobody asked for in the logs so far.
 pub(crate) fn ended_unseen(seq: Seq, origin: Origin, outcome: Outcome) -> Happening {
     let progress = Progress::Ended(outcome);
-    Happening::Odd(VaultEvent::Withdrawal(WithdrawalEvent {
-        id: keccak256(seq.0.to_be_bytes()),
-        origin,
-        nonce: seq,
-        progress,
-    }))
+    let id = keccak256(seq.0.to_be_bytes());
+    let nonce = if origin == Origin::Intent { Seq::of_intent(id) } else { seq };
+    let (owner, amount, fee) = (Address::repeat_byte(1), TokenAmount(1_000_000), TokenAmount(0));
+    let payment = Some(Payment { owner, to: owner, token: USDX.address(), amount, fee });
+    let event = WithdrawalEvent { id, origin, nonce, progress, payment };
+    Happening::Odd(VaultEvent::Withdrawal(event))
 }
 
 #[derive(Clone, Debug)]
@@ -214,7 +214,7 @@ impl Chain {
 
     fn progress(&self, seq: Seq, progress: Progress) -> VaultEvent {
         let (id, origin) = (self.requests[&seq].id, Origin::Request);
-        VaultEvent::Withdrawal(WithdrawalEvent { id, origin, nonce: seq, progress })
+        VaultEvent::Withdrawal(WithdrawalEvent { id, origin, nonce: seq, progress, payment: None })
     }
 
     /// What an honest, up-to-date node answers to a poll.

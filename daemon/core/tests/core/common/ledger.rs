@@ -2,15 +2,18 @@
 
 use alloy_primitives::Address;
 use bridge_core::{
-    account::{GATE_OPERATOR, NewAccount, SUSPENSE, Side},
+    account::{GATE_OPERATOR, NewAccount, SUSPENSE, Side, VAULT},
     amount::LedgerAmount,
     asset::LedgerId,
     command::LedgerCommand,
-    event::LedgerEvent,
-    id::{AccountId, PersonClass, TransferId},
+    event::{FoundOpen, LedgerEvent},
+    id::{AccountId, Instance, PersonClass, TransferId},
     invariant::Books,
+    posting::WithdrawalIds,
     reserves::VaultReading,
-    transfer::{AccountResult, FoundPhase, FoundTransfer, NewTransfer, Phase, TransferResult},
+    transfer::{
+        AccountResult, FoundPhase, FoundTransfer, NewTransfer, Phase, TransferCode, TransferResult,
+    },
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -133,7 +136,9 @@ impl Ledger {
             LedgerCommand::CreateAccounts { request, accounts } => (*request, accounts.len()),
             LedgerCommand::CreateTransfers { request, transfers } => (*request, transfers.len()),
             LedgerCommand::LookupTransfers { request, ids } => (*request, ids.len()),
-            LedgerCommand::Survey { request, .. } => (*request, 0),
+            LedgerCommand::Survey { request, .. } | LedgerCommand::Recover { request, .. } => {
+                (*request, 0)
+            }
         };
         if events > self.limit {
             return LedgerEvent::TooMuch { request, events };
@@ -156,11 +161,31 @@ impl Ledger {
                 let transfers = ids.iter().filter_map(|id| self.find(*id)).collect();
                 LedgerEvent::Found { request: *request, transfers }
             }
+            LedgerCommand::Recover { request, instance } => {
+                LedgerEvent::Recovered { request: *request, open: self.open_gasless(*instance) }
+            }
             LedgerCommand::Survey { request, vaults } => {
                 let readings = vaults.iter().filter_map(|v| self.survey(*v)).collect();
                 LedgerEvent::Surveyed { request: *request, readings }
             }
         }
+    }
+
+    fn open_gasless(&self, instance: Instance) -> Vec<FoundOpen> {
+        let found = self.transfers.values().filter_map(|t| {
+            let vault = AccountId::vault_chart(t.ledger, instance, VAULT.number);
+            let is_pending = t.code == TransferCode::Gasless && t.phase == Phase::Pending;
+            let main = self.find(t.id).filter(|_| is_pending && t.credit == vault)?;
+            let ids = WithdrawalIds::gasless(main.gasless_id());
+            let fee = self.transfers.get(&ids.fee).map_or(LedgerAmount(0), |fee| fee.amount);
+            let person = self.accounts[&t.debit].new;
+            let (head, tail) = (person.user_data_128, person.user_data_32);
+            let owner = [&head.to_be_bytes()[..], &tail.to_be_bytes()].concat();
+            let owner = Address::from_slice(&owner);
+            let is_open = !self.transfers.contains_key(&ids.resolve);
+            is_open.then_some(FoundOpen { main, fee, owner })
+        });
+        found.collect()
     }
 
     fn survey(&self, (ledger, vault): (LedgerId, AccountId)) -> Option<VaultReading> {
@@ -213,6 +238,7 @@ impl Ledger {
         let NewTransfer { id, debit, credit, amount, .. } = *t;
         let (code, user_data_128, user_data_64) =
             (t.code.number(), t.user_data_128, t.user_data_64);
+        let user_data_32 = t.user_data_32;
         Some(FoundTransfer {
             id,
             debit,
@@ -222,6 +248,7 @@ impl Ledger {
             code,
             user_data_128,
             user_data_64,
+            user_data_32,
             timestamp_ns: 1,
         })
     }

@@ -223,7 +223,7 @@ impl Story {
                 | VaultEvent::Listed(_)
                 | VaultEvent::Delisted(_)
                 | VaultEvent::Claimed
-                | VaultEvent::NonceInvalidated => true,
+                | VaultEvent::NonceInvalidated(_) => true,
             };
             assert!(answered, "checkpoint {:?} is ahead of event {}", checkpoint.cursor, log.seq);
         }
@@ -414,6 +414,7 @@ fn config(chain: &Chain) -> Config {
             replace_ms: REPLACE_MS,
         }),
         reserves: None,
+        gasless: None,
         is_new: true,
         superseded: Vec::new(),
         pauser: false,
@@ -433,6 +434,7 @@ pub(crate) fn create_transfers(
         LedgerCommand::CreateTransfers { request, transfers } => Some((request, transfers)),
         LedgerCommand::CreateAccounts { .. }
         | LedgerCommand::LookupTransfers { .. }
+        | LedgerCommand::Recover { .. }
         | LedgerCommand::Survey { .. } => None,
     }
 }

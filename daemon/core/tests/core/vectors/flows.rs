@@ -224,7 +224,7 @@ impl<'a> Legs<'a> {
         TransferId::chain_event(of_instance(self.v), kind, seq).0
     }
 
-    /// What the core sends for a request without a fee.
+    /// What the core sends for.
     fn core(&self) -> Withdrawal {
         let amount = self.v.number("amount");
         let request = Request {
@@ -236,12 +236,19 @@ impl<'a> Legs<'a> {
             deadline: UnixSeconds(self.v.number("deadline")),
             ledger: self.v.ledger(),
         };
-        Withdrawal::requested(self.seq.unwrap_or(Seq(0)), request, LedgerAmount(amount))
+        let fee = LedgerAmount(self.v.number("fee"));
+        match self.seq {
+            Some(seq) => {
+                let requested = Withdrawal::requested(seq, request, LedgerAmount(amount));
+                Withdrawal { ledger_fee: fee, ..requested }
+            }
+            None => Withdrawal::found(request, (LedgerAmount(amount), fee)),
+        }
     }
 
     fn reservation(&self) -> Vec<Row> {
         let core = posting::reservation(of_instance(self.v), &self.core());
-        let [mut gate, mut main] = [Row::of(&core[0]), Row::of(&core[1])];
+        let [mut gate, mut main] = [Row::of(&core.gate), Row::of(&core.main)];
         gate.id = self.id(Kind::Gate, Role::Gate);
         main.id = self.id(Kind::Main, Role::Main);
         if self.seq.is_none() {
@@ -258,7 +265,7 @@ impl<'a> Legs<'a> {
     }
 
     fn resolution(&self, outcome: Outcome) -> Vec<Row> {
-        let core = Row::of(&posting::resolution(of_instance(self.v), &self.core(), outcome));
+        let core = Row::of(&posting::resolution(of_instance(self.v), &self.core(), outcome).main);
         let end = |pending: &Row, id| Row {
             id,
             amount: if outcome.is_payout() { pending.amount } else { 0 },
@@ -288,16 +295,18 @@ fn withdrawals() {
             other => panic!("step {other}"),
         };
         expect_rows(&v, &rows);
-        // The core sends exactly this where it has the flow: requests, which have no fee.
-        if legs.seq.is_some() {
-            let (instance, core) = (of_instance(&v), legs.core());
-            let ours: Vec<NewTransfer> = match v.text("step") {
-                "reserve" => posting::reservation(instance, &core).into(),
-                "post" => vec![posting::resolution(instance, &core, Outcome::Deferred)],
-                _ => vec![posting::resolution(instance, &core, Outcome::Expired)],
-            };
-            expect_rows(&v, &ours.iter().map(Row::of).collect::<Vec<_>>());
-        }
+        // The core sends exactly this.
+        let (instance, core) = (of_instance(&v), legs.core());
+        let end = |outcome| {
+            let posting::End { fee, main } = posting::resolution(instance, &core, outcome);
+            if core.ledger_fee.0 > 0 { vec![fee, main] } else { vec![main] }
+        };
+        let ours: Vec<NewTransfer> = match v.text("step") {
+            "reserve" => posting::reservation(instance, &core).transfers().collect(),
+            "post" => end(Outcome::Deferred),
+            _ => end(Outcome::Expired),
+        };
+        expect_rows(&v, &ours.iter().map(Row::of).collect::<Vec<_>>());
     }
 }
 

@@ -80,7 +80,7 @@ fn user_data_of_withdrawals() {
             ledger: LedgerId(1001),
         };
         let withdrawal = Withdrawal::requested(Seq(4), request, LedgerAmount(5));
-        for t in posting::reservation(instance(1), &withdrawal) {
+        for t in posting::reservation(instance(1), &withdrawal).transfers() {
             v.expect_user_data(t.user_data_128, t.user_data_64, t.user_data_32);
         }
     }
