@@ -13,6 +13,7 @@ mod batches;
 mod common;
 mod deposits;
 mod endpoints;
+mod gasless;
 mod halts;
 mod ledger_trouble;
 mod node_trouble;

@@ -227,7 +227,7 @@ impl Ledger {
         *self = older.clone();
     }
 
-    fn find(&self, id: TransferId) -> Option<FoundTransfer> {
+    pub(crate) fn find(&self, id: TransferId) -> Option<FoundTransfer> {
         let t = self.transfers.get(&id)?;
         let phase = match t.phase {
             Phase::Direct | Phase::Balancing => FoundPhase::Direct,
