@@ -12,6 +12,7 @@
 
 mod api;
 mod causes;
+mod clients;
 mod crash;
 mod flows;
 mod halt;
