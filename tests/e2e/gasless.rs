@@ -1,10 +1,16 @@
 //! Withdrawals without ether: an owner signs, the bridge does the rest, or says exactly why not.
 
+use crate::self_help;
 use crate::world::{ETHER, PATIENCE, VALID, World, address, daemon_with_failpoints};
-use alloy::primitives::{Address, B256, U256};
+use alloy::{
+    primitives::{Address, B256, Bytes, U256},
+    sol_types::SolCall,
+};
 use anyhow::{Context, Result, ensure};
-use bridge_core::{amount::TokenAmount, block::UnixSeconds, gasless::Intent};
-use harness::{gasless, keys::Role, wait};
+use bridge_core::{
+    amount::TokenAmount, block::UnixSeconds, gasless::Intent, signing::Ask, withdrawal::Verdict,
+};
+use harness::{config::TOKEN, gasless, http, keys::Role, solidity, wait};
 use serde_json::Value;
 use std::{fs, os::unix::process::ExitStatusExt};
 
@@ -235,6 +241,137 @@ fn an_order_that_its_owner_revokes_is_void_at_once() -> Result<()> {
     world.vault.unpause_payouts(&world.wallet(Role::Admin)?)?;
     world.wait_withdrawal(next, "paid")?;
     assert_eq!(world.vault.state_of(id)?, NONE);
+    world.judge()?;
+    Ok(())
+}
+
+/// A wallet that takes the signature of one key, and of none once it is closed.
+const WALLET: &str = r"
+    // SPDX-License-Identifier: Apache-2.0
+    pragma solidity ^0.8.28;
+
+    contract Wallet {
+        address public immutable KEY = 0x976EA74026E726554dB657fA54763abd0C3a0aa9;
+        bool public closed;
+
+        function close() external {
+            closed = true;
+        }
+
+        function isValidSignature(bytes32 digest, bytes calldata signature)
+            external
+            view
+            returns (bytes4)
+        {
+            if (signature.length != 65) revert();
+            (bytes32 r, bytes32 s) = abi.decode(signature, (bytes32, bytes32));
+            bool good = ecrecover(digest, uint8(signature[64]), r, s) == KEY;
+            return !closed && good ? this.isValidSignature.selector : bytes4(0xffffffff);
+        }
+    }
+";
+
+#[test]
+fn a_contract_signs_as_it_likes() -> Result<()> {
+    let mut world = World::with_signers(|_, _| Ok(()))?;
+    world.start()?;
+    let (eth, alice) = (world.token("ETH")?, world.wallet(Role::Alice)?);
+    let owner = solidity::deploy(&alice, solidity::compile(WALLET, "Wallet")?)?;
+    world.vault.deposit(&alice, &eth, 3 * ETHER, owner)?;
+    world.wait_state("deposit:3", "cleared")?;
+    let of_wallet =
+        |nonce| Ok::<_, anyhow::Error>(Intent { owner, ..order(&world, ETHER, nonce)? });
+
+    let (id, intent) = signed(&world, of_wallet(1)?)?;
+    let (status, answer) = send(&world, &intent)?;
+    ensure!(status == 202, "{status} {answer:#}");
+    world.wait_withdrawal(id, "paid")?;
+
+    // Nobody else's key, no other length, and nothing once the wallet says no.
+    let chain_id = world.deployment.chain_id;
+    let (_, forged) = gasless::sign(chain_id, &world.vault, &Role::Alice.signer()?, of_wallet(2)?)?;
+    let mut short = signed(&world, of_wallet(2)?)?.1;
+    short.signature = short.signature.slice(..64);
+    let (_, good) = signed(&world, of_wallet(2)?)?;
+    let wrong = vec![("signature".to_owned(), "signature-wrong".to_owned())];
+    assert_eq!(codes(&send(&world, &forged)?.1), wrong);
+    assert_eq!(codes(&send(&world, &short)?.1), wrong);
+    alice.execute(Some(owner), 0, close_call())?;
+    assert_eq!(codes(&send(&world, &good)?.1), wrong);
+    world.judge()?;
+    Ok(())
+}
+
+fn close_call() -> Vec<u8> {
+    alloy::sol! { function close() external; }
+    closeCall {}.abi_encode()
+}
+
+#[test]
+fn a_signer_believes_nobody_about_an_order() -> Result<()> {
+    let mut world = World::with_signers(|_, _| Ok(()))?;
+    world.start()?;
+    funded(&world, 2 * ETHER)?;
+    let (id, intent) = open_order(&world, 1)?;
+    let ask = |id: B256, intent: &Intent| -> Result<Value> {
+        let url = format!("{}/v1/sign", world.signers[0].api_url());
+        let ask = Ask { id, verdict: Verdict::Pay, intent: Some(intent.clone()) };
+        let answer = http::post_json_as(TOKEN, &url, &serde_json::to_string(&[ask])?, PATIENCE)?;
+        Ok(serde_json::from_str(&answer.body)?)
+    };
+    assert_eq!(ask(id, &intent)?["refusal"], "paused");
+    world.vault.unpause_payouts(&world.wallet(Role::Admin)?)?;
+    world.wait_withdrawal(id, "paid")?;
+    assert_eq!(ask(id, &intent)?["refusal"], "not_open");
+
+    // Nobody set these aside.
+    let (other, unknown) = signed(&world, order(&world, ETHER / 2, 2)?)?;
+    assert_eq!(ask(other, &unknown)?["refusal"], "no_pending");
+    assert_eq!(ask(id, &unknown)?["refusal"], "no_final_request", "other fields, another id");
+    let forged = Intent { signature: Bytes::from(vec![1; 65]), ..unknown.clone() };
+    assert_eq!(ask(other, &forged)?["refusal"], "not_the_owners");
+    let (late, expired) = signed(&world, Intent { deadline: UnixSeconds(1), ..unknown.clone() })?;
+    assert_eq!(ask(late, &expired)?["refusal"], "too_late");
+    let parameters = serde_json::json!([address(Role::Bob), "0xde0b6b3a7640000"]);
+    world.rpc().call("anvil_setBalance", &parameters)?;
+    world.vault.invalidate_nonce(&world.wallet(Role::Bob)?, U256::from(2))?;
+    assert_eq!(ask(other, &unknown)?["refusal"], "revoked");
+    world.judge()?;
+    Ok(())
+}
+
+/// The commands of the paper for wallets, as they stand there.
+#[test]
+fn the_documented_commands_sign_send_and_show() -> Result<()> {
+    let world = World::running()?;
+    funded(&world, ETHER)?;
+    let eth = world.token("ETH")?;
+    let more = |id: String| {
+        vec![
+            ("TO", address(Role::Carol).to_string()),
+            ("TOKEN", eth.address.to_string()),
+            ("AMOUNT", (ETHER / 2).to_string()),
+            ("FEE", "0".to_owned()),
+            ("NONCE", "12".to_owned()),
+            ("ID", id),
+        ]
+    };
+    let run = |name: &str, id: &str| {
+        self_help::run_of(&world, "docs/gasless.md", name, Role::Bob, &more(id.to_owned()))
+    };
+    run("sign", "")?;
+    let said = run("send", "")?;
+    let id = said.trim().strip_prefix("withdrawal:").and_then(|s| s.split(' ').next());
+    let id = id.with_context(|| said.clone())?.to_owned();
+    world.wait_withdrawal(id.parse()?, "paid")?;
+    let shown = run("show", &id)?;
+    ensure!(shown.starts_with("paid: "), "{shown}");
+    // The same text again, which is harmless, and a revocation that comes too late.
+    ensure!(run("send", "")?.contains("paid"));
+    let parameters = serde_json::json!([address(Role::Bob), "0xde0b6b3a7640000"]);
+    world.rpc().call("anvil_setBalance", &parameters)?;
+    run("revoke", &id)?;
+    ensure!(run("show", &id)?.starts_with("paid: "));
     world.judge()?;
     Ok(())
 }

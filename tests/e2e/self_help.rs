@@ -22,9 +22,9 @@ const STUBBORN: &str = r"
     contract Stubborn {}
 ";
 
-/// The commands under a fence named in the documentation.
-fn documented(name: &str) -> Result<String> {
-    let text = std::fs::read_to_string(paths::root().join("docs/self-help.md"))?;
+/// The commands under a fence named in a paper.
+fn documented(paper: &str, name: &str) -> Result<String> {
+    let text = std::fs::read_to_string(paths::root().join(paper))?;
     let fence = format!("```sh {name}\n");
     let (_, rest) = text.split_once(&fence).with_context(|| format!("no {fence:?}"))?;
     let (commands, _) = rest.split_once("```").context("the fence does not end")?;
@@ -33,6 +33,17 @@ fn documented(name: &str) -> Result<String> {
 
 /// Runs documented commands as somebody, with nothing but what the documentation names.
 fn run(world: &World, name: &str, who: Role, more: &[(&str, String)]) -> Result<String> {
+    run_of(world, "docs/self-help.md", name, who, more)
+}
+
+/// The same of any paper.
+pub fn run_of(
+    world: &World,
+    paper: &str,
+    name: &str,
+    who: Role,
+    more: &[(&str, String)],
+) -> Result<String> {
     let folder = world.dir.path();
     let password = folder.join("wallet.password");
     std::fs::write(&password, "correct horse")?;
@@ -40,7 +51,7 @@ fn run(world: &World, name: &str, who: Role, more: &[(&str, String)]) -> Result<
     let keystore = write_keystore(folder, &file, who.private_key(), "correct horse")?;
     let path = format!("{}:{}", paths::root().join(".tools/bin").display(), env!("PATH"));
     let mut command = Command::new("bash");
-    command.args(["-euo", "pipefail", "-c", &documented(name)?]).current_dir(folder);
+    command.args(["-euo", "pipefail", "-c", &documented(paper, name)?]).current_dir(folder);
     command.env("PATH", path).env("RPC_URL", world.node.url());
     command.env("VAULT", world.vault.address().to_string());
     command.env("KEYSTORE", keystore).env("PASSWORD_FILE", password);

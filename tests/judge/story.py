@@ -96,6 +96,7 @@ class Teller:
         self.story, self.domain, self.view = story, domain, view
         self.credited: dict[tuple[int, bytes], int] = {}
         self.outlives_deadline: set[bytes] = set()
+        self.revoking: set[bytes] = set()
         for w in gasless(view, story):
             story.withdrawals[w.id] = w
 
@@ -104,6 +105,7 @@ class Teller:
         events = sorted(events, key=lambda e: e.seq)
         lasting = ("PayoutQueued", *PAID)
         self.outlives_deadline = {e["id"] for e in events if e.name in lasting}
+        self.revoking = {e["owner"] for e in events if e.name == "NonceInvalidated"}
         for event in events:
             if event.name == "TokenListed":
                 self.listed(event)
@@ -202,8 +204,14 @@ class Teller:
         return least, most
 
     def may_be_dead(self, w: Withdrawal) -> bool:
-        """Whether its deadline alone has ended it; what was queued or paid in time goes on."""
-        return self.story.final_timestamp > w.deadline and w.id not in self.outlives_deadline
+        """Whether its deadline or its owner has ended it; what was queued or paid in time goes on.
+
+        Neither chain nor ledger tells the nonce of a gasless one that was not paid: whoever made any
+        nonce of theirs unusable may have meant it.
+        """
+        revoked = w.seq is None and w.owner in self.revoking
+        late = self.story.final_timestamp > w.deadline
+        return (late or revoked) and w.id not in self.outlives_deadline
 
     def was_voided(self, w: Withdrawal) -> bool:
         """Whether the ledger has released it."""

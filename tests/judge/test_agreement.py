@@ -133,6 +133,14 @@ class Gasless(Case):
         self.chain.end("Refused", bytes(32), kind=1)
         self.assert_fine()
 
+    def test_revoked_by_its_owner_and_by_nobody_else(self) -> None:
+        self.settle(VOID)
+        self.assert_found("withdrawal", "can still be paid")
+        self.chain.emit("NonceInvalidated", owner=BOB, nonce=1)
+        self.assert_found("withdrawal", "can still be paid")
+        self.chain.emit("NonceInvalidated", owner=ALICE, nonce=1)
+        self.assert_fine()
+
     def test_a_request_may_come_before_or_after_it(self) -> None:
         request = self.chain.request(ALICE, 45)
         self.assert_fine()

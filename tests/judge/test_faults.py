@@ -20,7 +20,7 @@ class Faults(Case):
 
     def test_sequence(self) -> None:
         del self.chain.events[3]
-        self.chain.emit("NonceInvalidated")
+        self.chain.emit("NonceInvalidated", owner=ALICE, nonce=1)
         self.assert_found("sequence", "no event with number 4")
         self.assert_found("sequence", "more than one event with number 7")
 

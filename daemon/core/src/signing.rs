@@ -319,12 +319,12 @@ pub fn root_of(ask: &Ask, proof: &[B256]) -> B256 {
 mod tests {
     use super::*;
     use crate::{
-        amount::{ScaleDivisor, TokenAmount},
+        amount::{LedgerAmount, ScaleDivisor, TokenAmount},
         asset::LedgerId,
         id::AccountId,
         withdrawal::RefusalReason,
     };
-    use alloy_primitives::Address;
+    use alloy_primitives::{Address, U256};
     use std::slice;
 
     const NOW: u64 = 1_000;
@@ -388,6 +388,78 @@ mod tests {
         let ledger = LedgerSide { pending, resolve, fee, vault_held: Some(900) };
         let ask = Ask { id: request.id, verdict: Verdict::Pay, intent: None };
         Case { domain, instance, ask, chain, ledger }
+    }
+
+    /// The same for an order that its owner signed.
+    fn good_order() -> Case {
+        let mut case = good();
+        let (_, request) = case.chain.request.take().unwrap();
+        let intent = Intent {
+            owner: request.owner,
+            to: request.to,
+            token: request.token,
+            amount: request.amount,
+            fee: TokenAmount(300),
+            nonce: U256::from(7),
+            deadline: request.deadline,
+            signature: alloy_primitives::Bytes::from_static(b"signed"),
+        };
+        let id = intent.id(&case.domain);
+        let request = intent.request(id, request.ledger);
+        let amounts = (LedgerAmount(400), LedgerAmount(3));
+        let withdrawal = Withdrawal::gasless(request, amounts, intent.clone());
+        let wanted = posting::reservation(case.instance, &withdrawal);
+        let found = |t: NewTransfer| FoundTransfer {
+            id: t.id,
+            debit: t.debit,
+            credit: t.credit,
+            amount: t.amount,
+            phase: FoundPhase::Pending,
+            code: t.code.number(),
+            user_data_128: t.user_data_128,
+            user_data_64: t.user_data_64,
+            user_data_32: t.user_data_32,
+            timestamp_ns: 1,
+        };
+        case.chain.owner = OwnerSide { has_signed: true, nonce_invalidated: false };
+        case.chain.state = Some(ContractState::None);
+        case.ledger.pending = Some(found(wanted.main));
+        case.ledger.fee = wanted.fee.map(found);
+        case.ask = Ask { id, verdict: Verdict::Pay, intent: Some(intent) };
+        case
+    }
+
+    #[test]
+    fn every_reason_keeps_an_order_from_being_signed() {
+        type Spoil = fn(&mut Case);
+        assert_eq!(good_order().judged(), Ok(()));
+        let other_recipient =
+            |c: &mut Case| c.ask.intent.as_mut().unwrap().to = Address::repeat_byte(8);
+        let other_nonce = |c: &mut Case| c.ask.intent.as_mut().unwrap().nonce = U256::from(8);
+        let cases: [(Refusal, Spoil); 15] = [
+            (Refusal::NoFinalRequest, other_recipient),
+            (Refusal::NoFinalRequest, other_nonce),
+            (Refusal::NoFinalRequest, |c| c.ask.intent = None),
+            (Refusal::NoFinalRequest, |c| c.chain.listing = None),
+            (Refusal::NoFinalRequest, |c| {
+                c.ask.verdict = Verdict::Refuse(RefusalReason::InsufficientFunds);
+            }),
+            (Refusal::NotTheOwners, |c| c.chain.owner.has_signed = false),
+            (Refusal::Revoked, |c| c.chain.owner.nonce_invalidated = true),
+            (Refusal::NotOpen, |c| c.chain.state = Some(ContractState::Requested)),
+            (Refusal::NotOpen, |c| c.chain.state = Some(ContractState::PaidOrDeferred)),
+            (Refusal::TooLate, |c| c.chain.time = UnixSeconds(NOW + 61)),
+            (Refusal::NoPending, |c| c.ledger.pending = None),
+            (Refusal::Resolved, |c| c.ledger.resolve = c.ledger.pending),
+            (Refusal::OtherPending, |c| c.ledger.fee = None),
+            (Refusal::OtherPending, |c| c.ledger.fee.as_mut().unwrap().amount.0 -= 1),
+            (Refusal::OtherPending, |c| c.ledger.pending.as_mut().unwrap().user_data_32 += 1),
+        ];
+        for (n, (refusal, spoil)) in cases.into_iter().enumerate() {
+            let mut case = good_order();
+            spoil(&mut case);
+            assert_eq!(case.judged(), Err(refusal), "case {n}");
+        }
     }
 
     #[test]

@@ -57,7 +57,11 @@ impl World<'_> {
             self.violate("halting: a halted daemon writes nothing", format!("daemon {d}"));
         }
         let namespace = decode(TransferId::chain_event(self.instance, Kind::Main, Seq(0)).0).rest;
-        if let Some(t) = transfers.iter().find(|t| decode(t.id.0).rest != namespace) {
+        let is_known = |id: u128| {
+            let of_order = Self::is_order_leg(id);
+            if of_order { self.order_of(id).is_some() } else { decode(id).rest == namespace }
+        };
+        if let Some(t) = transfers.iter().find(|t| !is_known(t.id.0)) {
             let detail = format!("{} is no id of this instance and attempt 0", t.id);
             self.violate("identity: every id is derived from what it stands for", detail);
         }
@@ -89,6 +93,9 @@ impl World<'_> {
         if paused && verdict == Verdict::Pay {
             let detail = format!("withdrawal {seq}: daemon {d} knows that payouts are paused");
             self.violate("signing: nothing while payouts are paused", detail);
+        }
+        if seq.is_intent() {
+            return self.check_order_signing(seq, request);
         }
         let ids = self.ids(seq);
         let pending = self.ledger.transfer(ids.main.0).is_some();
@@ -217,9 +224,10 @@ impl World<'_> {
     }
 
     fn check_forgotten(&mut self, seq: Seq, read_again_from: Option<Seq>) {
-        let main = self.ids(seq).main.0;
+        let order = self.users.orders.keys().find(|id| Seq::of_intent(**id) == seq);
+        let main = order.map_or_else(|| self.ids(seq), |id| WithdrawalIds::gasless(*id)).main.0;
         // Or its request is read again: the same commit says from where.
-        let again = read_again_from.is_some_and(|from| from <= seq);
+        let again = order.is_none() && read_again_from.is_some_and(|from| from <= seq);
         let over = again || self.ledger.pending(main) != Some(PendingStatus::Pending);
         if !over {
             let detail = format!("withdrawal {seq} is forgotten while its pending stands");
@@ -252,6 +260,7 @@ impl World<'_> {
             self.note(id.seq.0 ^ u64::from(failed.map_or(0, TransferResult::number)));
             self.tell(|| format!("ledger: {:#x} of {} is {failed:?}", id.kind, id.seq));
             match failed {
+                _ if Self::is_order_leg(t.id) => self.check_order_leg(t, failed),
                 None => self.check_created(t, id),
                 Some(result) => self.check_failed(t, id, result),
             }
@@ -420,7 +429,8 @@ impl World<'_> {
                 continue;
             };
             let Some(slot) = head.state.slot(event.id) else { continue };
-            let pending = self.ledger.pending(self.ids(slot.seq).main.0);
+            let ids = WithdrawalIds::named(self.instance, slot.seq, event.id);
+            let pending = self.ledger.pending(ids.main.0);
             let wrong = match slot.state {
                 State::Paid | State::Deferred | State::Queued { .. } => {
                     !matches!(pending, Some(PendingStatus::Pending | PendingStatus::Posted))

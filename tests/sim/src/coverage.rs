@@ -50,6 +50,12 @@ named! {
         VoidedCancelled = "cancelled, voided",
         /// Past its deadline, then voided.
         VoidedExpired = "expired, voided",
+        /// The amount of a gasless withdrawal was set aside.
+        OrderReserved = "order reserved",
+        /// A gasless withdrawal was paid, then posted.
+        OrderPosted = "order paid, posted",
+        /// A gasless withdrawal could never be paid any more and was voided.
+        OrderVoided = "order dead, voided",
         /// Refused and over on chain: forgotten.
         Forgotten = "refusal over",
         /// A checkpoint was written.

@@ -1,7 +1,7 @@
 //! What must be true in the end, and solvency on the way.
 
 use crate::{
-    chain::vault::State,
+    chain::vault::{Slot, State},
     ledger::types::PendingStatus,
     world::{Phase, World},
 };
@@ -37,17 +37,18 @@ impl World<'_> {
         let (debits, credits) =
             self.ledger.account(vault.0).map_or((0, 0), |a| (a.debits_posted, a.credits_posted));
         let unit = listing.divisor.get();
-        let unposted = |seq: Seq, amount: u128, kind| {
-            let id = TransferId::chain_event(self.instance, kind, seq);
+        let unposted = |id: TransferId, amount: u128| {
             if self.ledger.transfer(id.0).is_some() { 0 } else { amount / unit }
         };
         let deposits = self.truth.deposits().filter(|(_, d)| d.ledger == listing.ledger);
-        let deposits = deposits.map(|(seq, d)| unposted(seq, d.amount.0, Kind::Deposit)).sum();
+        let credit = |seq| TransferId::chain_event(self.instance, Kind::Deposit, seq);
+        let deposits = deposits.map(|(seq, d)| unposted(credit(seq), d.amount.0)).sum();
+        let end = |s: &Slot| WithdrawalIds::named(self.instance, s.seq, s.request.id).resolve;
         let slots = self.truth.state.slots.iter();
         let payouts = slots
             .filter(|s| s.request.ledger == listing.ledger)
             .filter(|s| matches!(s.state, State::Paid | State::Deferred))
-            .map(|s| unposted(s.seq, s.request.amount.0, Kind::Resolve))
+            .map(|s| unposted(end(s), s.request.amount.0))
             .sum();
         Position {
             divisor: listing.divisor,
@@ -126,6 +127,7 @@ impl World<'_> {
                 self.check_ended(seq, &request);
             }
         }
+        self.check_orders_ended();
         self.check_sums(&blocked);
     }
 

@@ -13,6 +13,7 @@ pub mod disk;
 mod ending;
 pub mod fault;
 pub mod ledger;
+mod orders;
 pub mod rng;
 pub mod run;
 mod services;

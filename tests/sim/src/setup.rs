@@ -16,6 +16,7 @@ use bridge_core::{
     bridge::Config,
     eip712::Domain,
     endpoint::EndpointsConfig,
+    gasless::GaslessConfig,
     id::{Identity, Instance},
     reserves::ReservesConfig,
     submitter::SubmitterConfig,
@@ -99,7 +100,11 @@ pub(crate) fn config(rng: &mut Rng, chain: &Chain) -> (Config, Instance) {
             rebroadcast_ms: 600,
             replace_ms: 1_500,
         }),
-        gasless: None,
+        gasless: Some(GaslessConfig {
+            fees: std::collections::BTreeMap::new(),
+            lead_s: crate::orders::LEAD_S,
+            open_per_owner_max: 4,
+        }),
         reserves: Some(ReservesConfig {
             interval_ms: *rng.pick(&[100, 400, 1_500]),
             breaks_max: 2,

@@ -1,6 +1,9 @@
 //! Payout signers: several processes, each with its own look at the ledger and its own memory.
 
-use crate::{chain::vault, coverage::Transition, fault::Fault, ledger::translate, world::World};
+use crate::{
+    chain::vault, coverage::Transition, fault::Fault, ledger::translate, orders::is_signed,
+    world::World,
+};
 use alloy_primitives::{B256, Bytes};
 use bridge_core::{
     account::VAULT,
@@ -123,7 +126,10 @@ impl World<'_> {
         let chain = ChainSide {
             time: block.header.timestamp,
             request: state.slot(ask.id).map(|slot| (slot.seq, slot.request)),
-            owner: OwnerSide::default(),
+            owner: ask.intent.as_ref().map_or_else(OwnerSide::default, |intent| OwnerSide {
+                has_signed: is_signed(intent),
+                nonce_invalidated: state.spent.contains(&(intent.owner, intent.nonce)),
+            }),
             state: Some(state.state_of(ask.id)),
             listing: state.listed[token].map(|_| self.chain.rules.tokens[token]),
             holdings: Holdings {
@@ -164,6 +170,10 @@ fn call_of(item: &Carried) -> vault::Call {
         |s: &Bytes| (0..SIGNERS).any(|signer| *s == signature(signer, signers, root, pays));
     let good = signatures.len() >= THRESHOLD && ascending && signatures.iter().all(signed);
     match (good, pays) {
+        (true, true) if item.intent.is_some() => {
+            let intent = item.intent.clone().unwrap_or_else(|| unreachable!("just looked"));
+            vault::Call::PayOrder { intent, signers }
+        }
         (true, true) => vault::Call::Payout { id, signers },
         (true, false) => vault::Call::Refuse { id, signers },
         (false, _) => vault::Call::Nothing,

@@ -241,6 +241,9 @@ impl World<'_> {
             Event::Ledger(LedgerEvent::Found { request, transfers }) => {
                 self.observe_found(d, *request, transfers);
             }
+            Event::State { seq, state: Some(ContractState::None), .. } if seq.is_intent() => {
+                self.shown_unpaid.insert(*seq);
+            }
             Event::State { seq, state: Some(ContractState::Requested), .. } => {
                 self.shown_unpaid.insert(*seq);
             }
@@ -273,7 +276,8 @@ impl World<'_> {
         };
         let seen: Vec<_> = ids
             .iter()
-            .map(|id| (crate::checks::decode(id.0), transfers.iter().any(|t| t.id == *id)))
+            .filter(|id| !Self::is_fee_leg(id.0))
+            .map(|id| (Self::decode_any(id.0), transfers.iter().any(|t| t.id == *id)))
             .collect();
         for (id, found) in seen {
             let known = self.daemons[d].looked_up.entry(id.seq).or_default();

@@ -9,7 +9,8 @@ use crate::{
     rng::hash,
     world::{Action, Phase, World},
 };
-use alloy_primitives::{Address, address};
+use alloy_primitives::{Address, B256, address};
+use bridge_core::gasless::Intent;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A recipient that refuses money.
@@ -22,6 +23,8 @@ pub struct Users {
     /// By token and owner: about what they have, in ledger units.
     has: BTreeMap<(usize, usize), u128>,
     divisors: Vec<u128>,
+    /// What they signed to be paid without gas, by id.
+    pub(crate) orders: BTreeMap<B256, Intent>,
     /// Transactions of the submitter that were sent at least once.
     pub(crate) sent: BTreeSet<usize>,
 }
@@ -37,7 +40,23 @@ impl Users {
     #[must_use]
     pub fn new(chain: &Chain) -> Self {
         let divisors = chain.rules.tokens.iter().map(|l| l.divisor.get()).collect();
-        Self { owners: owners(), has: BTreeMap::new(), divisors, sent: BTreeSet::new() }
+        Self {
+            owners: owners(),
+            has: BTreeMap::new(),
+            divisors,
+            orders: BTreeMap::new(),
+            sent: BTreeSet::new(),
+        }
+    }
+
+    /// About what somebody has, in ledger units.
+    pub(crate) fn worth(&self, token: usize, owner: usize) -> u128 {
+        self.has.get(&(token, owner)).copied().unwrap_or_default()
+    }
+
+    /// An owner's address, and a token's divisor.
+    pub(crate) fn known(&self, token: usize, owner: usize) -> (Address, u128) {
+        (self.owners[owner], self.divisors[token])
     }
 }
 
@@ -63,13 +82,14 @@ impl World<'_> {
                 self.deposit(token, owner);
                 self.withdraw(token, owner, false);
             }
-            41..=64 => self.withdraw(token, owner, false),
+            41..=54 => self.withdraw(token, owner, false),
+            55..=64 => self.order(token, owner),
             65..=74 => self.be_hostile(token, owner),
             75..=80 => self.submit_ticket(),
             81..=87 => self.tend(|id| Call::Cancel { id }),
             88..=91 => self.tend(|id| Call::Finalize { id }),
             92..=94 => self.tend(|id| Call::Veto { id }),
-            95 => self.chain.send(Call::InvalidateNonce),
+            95 => self.revoke(),
             96 => self.chain.send(Call::Delist { token }),
             97 => self.chain.send(Call::List { token }),
             _ => {
@@ -146,10 +166,11 @@ impl World<'_> {
         };
         self.happened(Fault::SelfSubmit);
         let signers = self.chain.head().state.signers;
-        self.chain.send(if pays {
-            Call::Payout { id, signers }
-        } else {
-            Call::Refuse { id, signers }
+        let order = self.users.orders.get(&id).cloned();
+        self.chain.send(match order {
+            Some(intent) => Call::PayOrder { intent, signers },
+            None if pays => Call::Payout { id, signers },
+            None => Call::Refuse { id, signers },
         });
     }
 

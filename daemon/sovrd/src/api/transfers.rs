@@ -12,7 +12,7 @@ use bridge_core::{
     obstacle::Obstacle,
     posting::WithdrawalIds,
     transfer::{FoundPhase, FoundTransfer},
-    vault_event::{Deposit, Outcome, Progress, Request, VaultEvent, VaultLog},
+    vault_event::{Deposit, Origin, Outcome, Payment, Progress, Request, VaultEvent, VaultLog},
     withdrawal::{RefusalReason, Reservation, Status, Verdict, Withdrawal},
 };
 use serde::Serialize;
@@ -117,6 +117,8 @@ struct Story {
     nonce: Option<Seq>,
     /// Why it was refused.
     refused: Option<RefusalReason>,
+    /// The newest step of one that has no request on chain, with what it moves.
+    step: Option<(VaultLog, Payment)>,
 }
 
 /// Finds what a reference names in a part of its history.
@@ -144,6 +146,8 @@ pub(super) async fn find(
             VaultEvent::Withdrawal(event) => {
                 let story = stories.entry(event.id).or_default();
                 story.nonce = Some(event.nonce);
+                let gasless = event.origin == Origin::Intent;
+                story.step = event.payment.filter(|_| gasless).map(|p| (log, p)).or(story.step);
                 if let Progress::Ended(outcome) = event.progress {
                     story.end = Some((log, outcome));
                     story.refused = refused;
@@ -311,7 +315,11 @@ fn withdrawal_item(
     let chain = story
         .request
         .as_ref()
-        .map(|(log, r)| chain_side(sources, log, r.owner, r.token, r.amount.0, end));
+        .map(|(log, r)| chain_side(sources, log, r.owner, r.token, r.amount.0, end))
+        .or_else(|| {
+            let (log, p) = story.step.as_ref()?;
+            Some(chain_side(sources, log, p.owner, p.token, p.amount.0, end))
+        });
     Item {
         reference: format!("withdrawal:{id}"),
         kind: "withdrawal",

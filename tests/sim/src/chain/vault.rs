@@ -1,16 +1,19 @@
 //! The vault contract as a model: the rules of `contracts/src/Vault.sol` that events and states
 //! depend on. Signatures are a set of what the signers' quorum has signed.
 
-use alloy_primitives::{Address, B256};
+use crate::orders::is_signed;
+use alloy_primitives::{Address, B256, U256};
 use bridge_core::{
     amount::TokenAmount,
     asset::Listing,
     block::{Seq, UnixSeconds},
     eip712::Domain,
     event::ContractState,
+    gasless::Intent,
     obstacle::Obstacle,
     vault_event::{
-        Deposit, Origin, Outcome, Progress, Request, SpentNonce, VaultEvent, WithdrawalEvent,
+        Deposit, Origin, Outcome, Payment, Progress, Request, SpentNonce, VaultEvent,
+        WithdrawalEvent,
     },
 };
 use std::ops::Range;
@@ -34,6 +37,8 @@ pub enum Call {
     Request { token: usize, owner: Address, to: Address, amount: u128, seconds: u64 },
     /// A payout with signatures over this id by a quorum of one signer set.
     Payout { id: B256, signers: u8 },
+    /// A payout of an owner's signed order, with signatures over its id.
+    PayOrder { intent: Intent, signers: u8 },
     /// A refusal with signatures over this id by a quorum of one signer set.
     Refuse { id: B256, signers: u8 },
     /// The pauser stops payouts for so many seconds; 0 lifts the pause.
@@ -52,8 +57,8 @@ pub enum Call {
     List { token: usize },
     /// The admin stops deposits of a token.
     Delist { token: usize },
-    /// An owner spoils a nonce of intents; no effect on ledgers.
-    InvalidateNonce,
+    /// An owner spoils a nonce of orders.
+    InvalidateNonce { owner: Address, nonce: U256 },
     /// Nothing for the vault.
     Nothing,
 }
@@ -67,6 +72,8 @@ pub struct Slot {
     pub seq: Seq,
     /// Where it stands.
     pub state: State,
+    /// What is owed besides; of orders alone.
+    pub fee: TokenAmount,
 }
 
 /// `IVaultTypes.State`, with when a queued payout expires.
@@ -94,6 +101,8 @@ pub struct Vault {
     pub listed: Vec<Option<bool>>,
     /// All withdrawals, in the order of their requests.
     pub slots: Vec<Slot>,
+    /// Nonces that no order of their owner can use any more.
+    pub spent: Vec<(Address, U256)>,
     /// Next nonce of the submitter's key.
     pub submitter_nonce: u64,
     /// Nothing is paid before this time.
@@ -161,6 +170,12 @@ impl Vault {
                 }
                 self.payout(rules, id, time)?
             }
+            Call::PayOrder { ref intent, signers } => {
+                if signers != self.signers || time < self.paused_until {
+                    return None;
+                }
+                self.pay_order(rules, intent, time)?
+            }
             Call::Refuse { id, signers } => {
                 if signers != self.signers {
                     return None;
@@ -194,8 +209,11 @@ impl Vault {
                 self.listed[token] = Some(false);
                 VaultEvent::Delisted(rules.tokens[token].ledger)
             }
-            Call::InvalidateNonce => {
-                let (owner, nonce) = (Address::ZERO, alloy_primitives::U256::ZERO);
+            Call::InvalidateNonce { owner, nonce } => {
+                if self.spent.contains(&(owner, nonce)) {
+                    return None;
+                }
+                self.spent.push((owner, nonce));
                 VaultEvent::NonceInvalidated(SpentNonce { owner, nonce })
             }
             Call::Nothing => return None,
@@ -208,6 +226,9 @@ impl Vault {
     #[must_use]
     #[allow(clippy::wildcard_enum_match_arm, reason = "of the other calls none needs signatures")]
     pub fn obstacle(&self, rules: &Rules, call: &Call, time: u64) -> Option<Obstacle> {
+        if let Call::PayOrder { intent, signers } = call {
+            return self.order_obstacle(rules, (intent, *signers), call, time);
+        }
         let (id, signers, pays) = match *call {
             Call::Payout { id, signers } => (id, signers, true),
             Call::Refuse { id, signers } => (id, signers, false),
@@ -227,6 +248,55 @@ impl Vault {
         }
         let reverts = self.clone().execute(rules, call, time).is_none();
         reverts.then_some(Obstacle::VaultShort)
+    }
+
+    fn order_obstacle(
+        &self,
+        rules: &Rules,
+        (intent, signers): (&Intent, u8),
+        call: &Call,
+        time: u64,
+    ) -> Option<Obstacle> {
+        if time < self.paused_until {
+            return Some(Obstacle::PayoutsPaused);
+        }
+        if signers != self.signers {
+            return Some(Obstacle::SignersChanged);
+        }
+        if self.slot(intent.id(&rules.domain)).is_some() {
+            return Some(Obstacle::AlreadyEnded);
+        }
+        if time > intent.deadline.0 {
+            return Some(Obstacle::DeadlinePassed);
+        }
+        let reverts = self.clone().execute(rules, call, time).is_none();
+        reverts.then_some(Obstacle::Reverted)
+    }
+
+    /// Payable only as long as the vault has no state of it.
+    fn pay_order(&mut self, rules: &Rules, intent: &Intent, time: u64) -> Option<VaultEvent> {
+        let id = intent.id(&rules.domain);
+        let spent = self.spent.contains(&(intent.owner, intent.nonce));
+        let token = rules.token(intent.token)?;
+        let divisor = rules.tokens[token].divisor;
+        let whole = divisor.to_ledger(intent.amount).zip(divisor.to_ledger(intent.fee));
+        let late = time > intent.deadline.0;
+        if self.slot(id).is_some() || late || spent || !is_signed(intent) || whole.is_none() {
+            return None;
+        }
+        self.listed[token]?;
+        if self.accounted[token] < intent.amount.0 {
+            return None;
+        }
+        let request = intent.request(id, rules.tokens[token].ledger);
+        let (seq, state, fee) = (Seq::of_intent(id), State::Requested, intent.fee);
+        let slot = Slot { request, seq, state, fee };
+        self.slots.push(slot);
+        if intent.amount.0 / divisor.get() >= rules.queue_from {
+            let queued = State::Queued { expires: time + QUEUE_PERIOD };
+            return self.step(id, queued, Progress::Queued);
+        }
+        self.pay(rules, &slot, token)
     }
 
     fn deposit(
@@ -272,7 +342,8 @@ impl Vault {
             ledger,
         };
         request.id = rules.domain.request_id(&request, seq.0);
-        self.slots.push(Slot { request, seq, state: State::Requested });
+        let (state, fee) = (State::Requested, TokenAmount(0));
+        self.slots.push(Slot { request, seq, state, fee });
         Some(VaultEvent::Requested(request))
     }
 
@@ -335,7 +406,10 @@ impl Vault {
         let slot = self.slots.iter_mut().rev().find(|s| s.request.id == id)?;
         slot.state = to;
         let nonce = slot.seq;
-        let event = WithdrawalEvent { id, origin: Origin::Request, nonce, progress, payment: None };
+        let origin = if nonce.is_intent() { Origin::Intent } else { Origin::Request };
+        let Request { owner, to, token, amount, .. } = slot.request;
+        let payment = Some(Payment { owner, to, token, amount, fee: slot.fee });
+        let event = WithdrawalEvent { id, origin, nonce, progress, payment };
         Some(VaultEvent::Withdrawal(event))
     }
 
