@@ -120,6 +120,8 @@ pub struct Bridge {
     pub(crate) foretold: BTreeMap<Seq, Seq>,
     /// Gasless withdrawals that the ledger refused lately, oldest first.
     pub(crate) refused: VecDeque<(B256, RefusalReason)>,
+    /// Gasless withdrawals that ended lately, oldest first.
+    pub(crate) ended_intents: VecDeque<Seq>,
     /// Withdrawals that ended everywhere; written with the next checkpoint, which knows them.
     forgotten: Vec<Seq>,
     pub(crate) reserves: Option<Reserves>,
@@ -170,6 +172,7 @@ impl Bridge {
             reserves: config.reserves.map(Reserves::new),
             forgotten: Vec::new(),
             refused: VecDeque::new(),
+            ended_intents: VecDeque::new(),
             pay_after: BTreeMap::new(),
             pause_due: config.pauser && persisted.halt.is_some(),
             key: ours,
@@ -318,6 +321,9 @@ impl Bridge {
             self.foretold.insert(seq, end);
         }
         self.forgotten.push(seq);
+        if seq.is_intent() {
+            self.note_ended(seq);
+        }
         true
     }
 

@@ -31,6 +31,8 @@ enum Moved {
     Sooner,
     /// As it should be.
     Known,
+    /// A gasless payout that is not in the book: over, or not heard of yet.
+    Doubtful,
 }
 
 impl Bridge {
@@ -88,7 +90,7 @@ impl Bridge {
     fn claim(&self, listing: &Listing, reading: &VaultReading) -> Claim {
         let mut position = Position::new(listing.divisor, reading.debits, reading.credits);
         let mut sooner = BTreeSet::new();
-        let mut oldest = Moved::Known;
+        let (mut oldest, mut doubtful) = (Moved::Known, Vec::new());
         let waiting: BTreeMap<TransferId, LedgerAmount> =
             self.pipeline.waiting_deposits(listing.ledger).collect();
         for (id, amount) in &reading.newest {
@@ -99,6 +101,7 @@ impl Bridge {
                 Moved::Sooner => {
                     sooner.insert(*id);
                 }
+                Moved::Doubtful => doubtful.push(*amount),
                 Moved::Known => {}
             }
         }
@@ -122,8 +125,8 @@ impl Bridge {
                 add(&mut position.unposted_payouts, withdrawal.ledger_amount);
             }
         }
-        let is_open = !reading.is_complete && oldest != Moved::Known;
-        Claim { position, books: reading.books, is_open }
+        let is_open = !reading.is_complete && !matches!(oldest, Moved::Known | Moved::Doubtful);
+        Claim { position, books: reading.books, is_open, doubtful }
     }
 
     fn moved(&self, id: TransferId, waiting: &BTreeMap<TransferId, LedgerAmount>) -> Moved {
@@ -152,12 +155,13 @@ impl Bridge {
         }
     }
 
-    /// Of gasless withdrawals that are not in the book nothing is on its way any more.
+    /// Of gasless withdrawals that ended here lately nothing is on its way any more.
     fn intent_moved(&self, id: TransferId) -> Moved {
-        let seq = id.gasless_named();
+        let Some(seq) = id.gasless_named() else { return Moved::Known };
         let ids = |w: &Withdrawal| WithdrawalIds::of_withdrawal(self.instance, w);
-        match seq.and_then(|seq| self.book.get(seq)).filter(|w| ids(w).resolve == id) {
-            None => Moved::Known,
+        match self.book.get(seq).filter(|w| ids(w).resolve == id) {
+            None if self.ended_intents.contains(&seq) => Moved::Known,
+            None => Moved::Doubtful,
             Some(withdrawal) if self.is_paid(withdrawal) => Moved::Sooner,
             Some(_) => Moved::EarlyPayout,
         }

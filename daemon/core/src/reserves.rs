@@ -149,12 +149,31 @@ pub struct TokenReserves {
 }
 
 /// The ledger's side of a token, waiting for the chain's.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Claim {
     pub(crate) position: Position,
     pub(crate) books: Option<Books>,
     /// Older transfers than were read may be early too: nothing can be said.
     pub(crate) is_open: bool,
+    /// Payouts of gasless withdrawals that nothing is known of any more, newest first: they may be
+    /// long over, or early because another daemon is ahead.
+    pub(crate) doubtful: Vec<LedgerAmount>,
+}
+
+impl Claim {
+    /// The position, with as few of the doubtful payouts taken for early ones as make it add up.
+    fn beside(&self, holdings: Holdings) -> Position {
+        let mut position = self.position;
+        let mut rest = self.doubtful.iter();
+        loop {
+            if position.is_solvent(holdings.accounted) {
+                return position;
+            }
+            let Some(amount) = rest.next() else { return self.position };
+            let early = &mut position.early_payouts;
+            early.0 = early.0.saturating_add(amount.0);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -293,7 +312,8 @@ impl Reserves {
         let fits = |reading: &TokenReading| {
             claims.get(&reading.ledger).is_none_or(|claim| {
                 let TokenReading { ledger, holdings } = *reading;
-                find_break(ledger, at.number, &claim.position, claim.books, holdings).is_none()
+                let position = claim.beside(holdings);
+                find_break(ledger, at.number, &position, claim.books, holdings).is_none()
             })
         };
         match hearing.hear(fits) {
@@ -380,8 +400,9 @@ impl Token {
         claim: &Claim,
         holdings: Holdings,
     ) -> Option<Judged> {
-        let broken = find_break(listing.ledger, number, &claim.position, claim.books, holdings);
-        let early = claim.position.is_early() || claim.is_open;
+        let position = claim.beside(holdings);
+        let broken = find_break(listing.ledger, number, &position, claim.books, holdings);
+        let early = position.is_early() || claim.is_open;
         let since = if early { Some(*self.early_since.get_or_insert(number)) } else { None };
         self.early_since = since;
         let patient = since.is_some_and(|s| number.minus(s.0).0 <= config.early_blocks_max);
@@ -394,7 +415,7 @@ impl Token {
             Some(broken) => self.on_break(config, before, broken),
             // The ledger holds what the chain never confirmed, for too long.
             None if early => {
-                let broken = solvency_break(listing.ledger, number, &claim.position, holdings);
+                let broken = solvency_break(listing.ledger, number, &position, holdings);
                 self.on_break(config, before, broken)
             }
             None => {
@@ -407,7 +428,7 @@ impl Token {
             proof: self.proof,
             block: Some(number),
             holdings,
-            explained: claim.position.explained(),
+            explained: position.explained(),
             books: claim.books,
             broken: if self.proof == Proof::Broken { broken } else { None },
             breaks: self.breaks,

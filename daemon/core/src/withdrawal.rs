@@ -49,7 +49,6 @@ pub struct Withdrawal {
     pub attempts: u32,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 const fn is_zero(amount: &LedgerAmount) -> bool {
     amount.0 == 0
 }

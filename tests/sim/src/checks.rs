@@ -227,7 +227,11 @@ impl World<'_> {
         let order = self.users.orders.keys().find(|id| Seq::of_intent(**id) == seq);
         let main = order.map_or_else(|| self.ids(seq), |id| WithdrawalIds::gasless(*id)).main.0;
         // Or its request is read again: the same commit says from where.
-        let again = order.is_none() && read_again_from.is_some_and(|from| from <= seq);
+        // An order is found again in the ledger where the whole history is.
+        let again = read_again_from.is_some_and(|from| match order {
+            None => from <= seq,
+            Some(_) => from == Seq(1),
+        });
         let over = again || self.ledger.pending(main) != Some(PendingStatus::Pending);
         if !over {
             let detail = format!("withdrawal {seq} is forgotten while its pending stands");

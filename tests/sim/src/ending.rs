@@ -72,6 +72,7 @@ impl World<'_> {
                 let summary = b.summary();
                 summary.open_withdrawals == 0
                     && summary.up_to_date
+                    && !summary.is_comparing
                     && summary.acknowledged.next_seq.0 == head.last_seq + 1
                     && summary.transactions_in_flight == 0
             })

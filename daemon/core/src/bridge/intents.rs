@@ -18,6 +18,9 @@ use alloy_primitives::{Address, B256};
 /// Refusals that are remembered for whoever asked.
 const REFUSED_MAX: usize = 1_024;
 
+/// Ends that are remembered, so that the proof of reserves need not doubt them.
+const ENDED_MAX: usize = 1_024;
+
 /// Open gasless withdrawals of all owners: they cost nothing to ask for.
 const OPEN_MAX: usize = 10_000;
 
@@ -91,6 +94,13 @@ impl Bridge {
     #[must_use]
     pub fn was_refused(&self, id: B256) -> Option<RefusalReason> {
         self.refused.iter().find(|(other, _)| *other == id).map(|(_, reason)| *reason)
+    }
+
+    pub(super) fn note_ended(&mut self, seq: Seq) {
+        if self.ended_intents.len() >= ENDED_MAX {
+            self.ended_intents.pop_front();
+        }
+        self.ended_intents.push_back(seq);
     }
 
     pub(super) fn note_refused(&mut self, id: B256, reason: RefusalReason) {

@@ -115,6 +115,8 @@ impl Flight {
 
     fn conclude_resolution(&self, outcome: Outcome, pending: TransferId, end: &End) -> Resolved {
         let good = match self.standing(pending) {
+            // Where the chain was executed before, its first leg exists and the rest is not looked at.
+            Standing::Open if self.result(end.fee.id) == TransferResult::Exists => true,
             Standing::Open => is_resolved(self.result(end.main.id)),
             Standing::Posted => outcome.is_payout(),
             Standing::Voided => !outcome.is_payout(),

@@ -283,7 +283,7 @@ fn withdrawal_item(
     let ids = ids_of(sources.instance, id, story, open);
     let main =
         found.get(&ids.main).filter(|t| ids != WithdrawalIds::gasless(id) || t.gasless_id() == id);
-    let resolve = main.and(found.get(&ids.resolve));
+    let resolve = main.and_then(|_| found.get(&ids.resolve));
     let end = story.end.as_ref();
     let status = withdrawal_status(open, end.map(|(_, outcome)| *outcome), resolve);
     let sentence = match (&story.request, open.map(|w| w.reservation)) {
@@ -333,7 +333,7 @@ fn withdrawal_item(
 /// A withdrawal without a request on chain is gasless, as far as anybody can tell.
 fn ids_of(instance: Instance, id: B256, story: &Story, open: Option<&Withdrawal>) -> WithdrawalIds {
     let requested = story.request.as_ref().map(|(log, _)| log.seq);
-    match requested.or_else(|| story.nonce).or_else(|| open.map(|w| w.seq)) {
+    match requested.or(story.nonce).or_else(|| open.map(|w| w.seq)) {
         Some(seq) => WithdrawalIds::named(instance, seq, id),
         None => WithdrawalIds::gasless(id),
     }
