@@ -11,7 +11,8 @@
 //! ([`endpoint`], `agreement`, `range_check`, [`chain_view`], [`plausible`], [`posting`],
 //! [`pipeline`], [`withdrawal`], [`submitter`] with its `gas`, [`reserves`] after a `hearing`,
 //! [`bridge`], its payouts in `payout`), what a signer checks ([`signing`]), what is kept
-//! ([`checkpoint`], [`driver`]), what must always hold ([`invariant`]).
+//! ([`checkpoint`], [`driver`]), what must always hold ([`invariant`]), what operators do about a halt
+//! ([`audit`], [`lift`], [`supersede`], [`supersede_plan`], [`supersede_work`]).
 
 pub mod account;
 mod agreement;
@@ -34,6 +35,7 @@ mod hearing;
 pub mod id;
 pub mod intent;
 pub mod invariant;
+pub mod lift;
 pub mod namespace;
 pub mod obstacle;
 mod op;
@@ -51,6 +53,7 @@ pub mod status;
 pub mod submitter;
 pub mod supersede;
 pub mod supersede_plan;
+pub mod supersede_work;
 pub mod transfer;
 pub mod user_data;
 pub mod vault_event;

@@ -3,13 +3,13 @@
 
 use crate::{
     amount::TokenAmount,
-    block::Seq,
+    block::{BlockNumber, Seq},
     book::Book,
     bridge::{Bridge, view_config},
     chain_view::ChainView,
     checkpoint::Cursor,
     command::{Notice, Output},
-    halt::{Entry, Evidence, Told},
+    halt::{Cause, Entry, Evidence, Told},
     id::{Kind, TransferId},
     op::{Comparison, Op},
     posting::{self, Credit},
@@ -48,24 +48,13 @@ impl Bridge {
     /// are all read again. Before the vault's own block nothing can be read again.
     pub(crate) fn on_contradiction(&mut self, evidence: Evidence, out: &mut Output) {
         let origin = self.config.origin.number;
-        match evidence {
-            Evidence::FinalBlockReplaced { number, .. } if number > origin => {
-                self.rewind(evidence, out);
-            }
-            Evidence::GenesisChanged { .. }
-            | Evidence::FinalBlockReplaced { .. }
-            | Evidence::SeqGap { .. }
-            | Evidence::CounterMismatch { .. }
-            | Evidence::BrokenLink { .. }
-            | Evidence::ImpossibleEvent { .. }
-            | Evidence::DepositDiffers { .. }
-            | Evidence::WithdrawalDiffers { .. }
-            | Evidence::PaidWithoutReservation { .. }
-            | Evidence::NotFinalThere { .. }
-            | Evidence::EventReplaced { .. }
-            | Evidence::LedgerLost { .. }
-            | Evidence::NoAgreement { .. }
-            | Evidence::ReservesBroken(_) => self.halt(evidence, out),
+        let is_later = |number: BlockNumber| number > origin;
+        if matches!(evidence, Evidence::FinalBlockReplaced { number, .. } if is_later(number)) {
+            self.rewind(evidence, out);
+        } else if Cause::from(&evidence).halts() {
+            self.halt(evidence, out);
+        } else {
+            out.notices.push(Notice::Suspect(evidence));
         }
     }
 

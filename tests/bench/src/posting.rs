@@ -146,16 +146,9 @@ impl Story {
     fn range(&self, request: RangeRequest) -> Range {
         let from = self.logs.partition_point(|l| l.block.number < request.from);
         let to = self.logs.partition_point(|l| l.block.number <= request.to);
-        let numbers: Vec<u64> = if request.all_headers {
-            (request.from.0..=request.to.0).collect()
-        } else {
-            vec![request.from.0, request.to.0]
-        };
-        Range {
-            request,
-            final_here: request.to,
-            headers: numbers.into_iter().map(|n| (BlockNumber(n), header(n))).collect(),
-            logs: self.logs.get(from..to).unwrap_or_default().to_vec(),
-        }
+        let logs = self.logs.get(from..to).unwrap_or_default().to_vec();
+        let numbers = Range::wanted(&request, &logs).into_iter();
+        let headers = numbers.map(|n| (n, header(n.0))).collect();
+        Range { request, final_here: request.to, headers, logs }
     }
 }
