@@ -11,7 +11,7 @@ use crate::{
     checkpoint::{Change, Checkpoint, Cursor, Persisted, Reach},
     command::{Command, Notice, Output, PayoutCommand},
     eip712::Domain,
-    endpoint::EndpointsConfig,
+    endpoint::{EndpointsConfig, ReadFault},
     event::{ContractState, Event},
     halt::{Evidence, Marker},
     id::{Identity, Instance, InstanceKey},
@@ -134,12 +134,13 @@ impl Bridge {
     ///
     /// # Errors
     /// If the store belongs to another instance, or the instance number is 0.
-    pub fn new(config: Config, persisted: Persisted) -> Result<Self, CannotStart> {
+    pub fn new(config: Config, mut persisted: Persisted) -> Result<Self, CannotStart> {
         let ours = config.identity.key();
         let instance = ours.instance().ok_or(CannotStart::InstanceZero)?;
         if let Some(theirs) = persisted.checkpoint.as_ref().map(|c| c.key).filter(|k| *k != ours) {
             return Err(CannotStart::OtherInstance { ours, theirs });
         }
+        let forgotten = forget_superseded(&config, &mut persisted);
         let cursor = start_of(&config, persisted.checkpoint.as_ref());
         let mut book = Book::default();
         persisted.withdrawals.into_iter().for_each(|w| book.insert(w));
@@ -159,7 +160,7 @@ impl Bridge {
             reach: saved.map(|c| c.reach).unwrap_or_default().or(cursor),
             foretold: saved.map(|c| c.foretold.clone()).unwrap_or_default(),
             reserves: config.reserves.map(Reserves::new),
-            forgotten: Vec::new(),
+            forgotten,
             pay_after: BTreeMap::new(),
             pause_due: config.pauser && persisted.halt.is_some(),
             key: ours,
@@ -236,13 +237,13 @@ impl Bridge {
             }
             Event::State { endpoint, seq, state, .. } => {
                 if state != Some(ContractState::Requested) {
-                    self.view.on_state_failed(endpoint, now);
+                    self.view.on_state_failed(endpoint, ReadFault::Missing, now);
                 }
                 self.on_state(seq, state, now);
             }
-            Event::Holdings { endpoint, block, readings } => {
-                if readings.is_empty() {
-                    self.view.on_state_failed(endpoint, now);
+            Event::Holdings { endpoint, block, readings, fault } => {
+                if let Some(fault) = fault {
+                    self.view.on_state_failed(endpoint, fault, now);
                 }
                 self.on_holdings((endpoint, block), &readings, now, out);
             }
@@ -370,6 +371,7 @@ impl Bridge {
             witness: self.pipeline.witness(),
             reach: self.reach,
             foretold: self.foretold.clone(),
+            records: self.config.superseded.len(),
         };
         if self.saved.as_ref() == Some(&checkpoint) && self.forgotten.is_empty() {
             return;
@@ -397,6 +399,21 @@ impl Bridge {
 /// place of the event that said so.
 pub(crate) fn is_released(withdrawal: &Withdrawal) -> bool {
     withdrawal.outcome.is_some_and(|o| !o.is_payout())
+}
+
+/// A record was approved since the store was written: what it knows of may be of the history that is
+/// superseded, so everything is taken in again. The withdrawals to forget.
+fn forget_superseded(config: &Config, persisted: &mut Persisted) -> Vec<Seq> {
+    let origin = Cursor { block: config.origin, next_seq: Seq(1) };
+    let records = config.superseded.len();
+    let Some(checkpoint) = persisted.checkpoint.as_mut().filter(|c| c.records != records) else {
+        return Vec::new();
+    };
+    checkpoint.reach = checkpoint.reach.or(checkpoint.cursor);
+    checkpoint.cursor = origin;
+    checkpoint.blocked.clear();
+    checkpoint.foretold.clear();
+    std::mem::take(&mut persisted.withdrawals).into_iter().map(|w| w.seq).collect()
 }
 
 /// Where to go on: behind the checkpoint, or before the first event that a ledger could not serve.

@@ -181,8 +181,8 @@ impl ChainView {
     }
 
     /// A contract's state could not be read, or not be used.
-    pub(crate) fn on_state_failed(&mut self, endpoint: EndpointId, now: Millis) {
-        self.endpoints.failed(endpoint, ReadFault::Missing, now);
+    pub(crate) fn on_state_failed(&mut self, endpoint: EndpointId, fault: ReadFault, now: Millis) {
+        self.endpoints.failed(endpoint, fault, now);
     }
 
     /// What to ask now. `room` is false while the ledger's queue is full.

@@ -63,8 +63,10 @@ pub enum Event {
         endpoint: EndpointId,
         /// The block that was asked about.
         block: BlockRef,
-        /// The tokens that could be read.
+        /// The tokens that could be read: where a token's own contract refuses, it is missing.
         readings: Vec<TokenReading>,
+        /// Why the endpoint could not read some of them, if that is its own fault.
+        fault: Option<ReadFault>,
     },
     /// The ledger's answer.
     Ledger(LedgerEvent),

@@ -160,6 +160,7 @@ mod tests {
             witness: None,
             reach: Reach::default(),
             foretold: BTreeMap::new(),
+            records: 0,
         };
         let halt = Some(Marker { evidence, since: Millis(0) });
         Persisted { checkpoint: Some(checkpoint), halt, ..Persisted::default() }
@@ -195,6 +196,7 @@ mod tests {
     }
 
     /// What an operator finds while the cause stands, and once it is gone.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "all others are compared event by event")]
     fn looks(evidence: Evidence) -> [Looked; 2] {
         let found = crate::transfer::FoundTransfer {
             id: WITNESS,

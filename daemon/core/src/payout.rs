@@ -170,6 +170,9 @@ impl Bridge {
                 Funds::Filled => Notice::SubmitterFilled { balance },
             }));
         }
+        if submitter.affordable(head, true) > 0 {
+            self.book.is_gone(Obstacle::GasMoneyShort);
+        }
         for care in submitter.care(head, now) {
             match care {
                 Care::Rebroadcast(sent) => {

@@ -211,7 +211,9 @@ fn in_a_long_range_each_event_is_where_its_header_says() {
         |r| r.headers.get_mut(&r.logs[0].block.number).unwrap().block.hash = B256::ZERO,
         // Two blocks with events, one after the other.
         |r| r.headers.get_mut(&r.logs[1].block.number).unwrap().parent = B256::ZERO,
-        |r| drop(r.headers.remove(&r.logs[0].block.number)),
+        |r| {
+            r.headers.remove(&r.logs[0].block.number);
+        },
     ];
     for lie in lies {
         let mut story = Story::new();

@@ -72,8 +72,8 @@ async fn execute(node: &Node, submitter: Option<Address>, order: ChainCommand) -
             Event::State { endpoint, seq, block: block.number, state }
         }
         ChainCommand::ReadHoldings { endpoint, block, tokens } => {
-            let readings = holdings::all(node, node.vault(), block.hash, &tokens).await;
-            Event::Holdings { endpoint, block, readings }
+            let (readings, fault) = holdings::all(node, node.vault(), block.hash, &tokens).await;
+            Event::Holdings { endpoint, block, readings, fault }
         }
     }
 }

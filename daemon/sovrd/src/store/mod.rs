@@ -178,6 +178,7 @@ mod tests {
             witness: None,
             reach: Reach::default(),
             foretold: BTreeMap::new(),
+            records: 0,
         }
     }
 
