@@ -92,7 +92,7 @@ fn a_full_disk_ends_the_daemon_with_75_and_costs_nothing() -> Result<()> {
 }
 
 #[test]
-fn a_read_only_disk_is_refused_at_the_start_and_ends_a_running_daemon() -> Result<()> {
+fn a_read_only_disk_is_refused_at_the_start() -> Result<()> {
     let (mut world, small) = on_small_disk()?;
     small.remount("ro")?;
     world.spawn(&daemon(), vec![])?;

@@ -19,7 +19,7 @@ use crate::{
     pipeline::Pipeline,
     plausible::Rules,
     reserves::{Reserves, ReservesConfig},
-    rewind::Replay,
+    rewind::{self, Replay},
     submitter::{Submitter, SubmitterConfig},
     supersede::Supersede,
     vault_event::Outcome,
@@ -112,7 +112,7 @@ pub struct Bridge {
     /// restart would come upon that event again.
     pub(crate) foretold: BTreeMap<Seq, Seq>,
     /// Withdrawals that ended everywhere; written with the next checkpoint, which knows them.
-    forgotten: Vec<Seq>,
+    pub(crate) forgotten: Vec<Seq>,
     pub(crate) reserves: Option<Reserves>,
     /// Where the last step stopped looking for withdrawals to pay or refuse.
     pub(crate) pay_after: BTreeMap<Queue, Seq>,
@@ -140,7 +140,7 @@ impl Bridge {
         if let Some(theirs) = persisted.checkpoint.as_ref().map(|c| c.key).filter(|k| *k != ours) {
             return Err(CannotStart::OtherInstance { ours, theirs });
         }
-        let forgotten = forget_superseded(&config, &mut persisted);
+        let forgotten = rewind::forget_superseded(&config, &mut persisted);
         let cursor = start_of(&config, persisted.checkpoint.as_ref());
         let mut book = Book::default();
         persisted.withdrawals.into_iter().for_each(|w| book.insert(w));
@@ -263,6 +263,8 @@ impl Bridge {
                     w.work = Work::Idle;
                 });
             }
+            // Read in an earlier life, beyond the checkpoint; should its event come again, so does it.
+            Some(ContractState::None) if seq >= self.view.untaken() => self.drop_withdrawal(seq),
             // All events up to that block were taken in, so any other state contradicts them:
             // a lagging or lying answer. Ask again.
             Some(
@@ -399,21 +401,6 @@ impl Bridge {
 /// place of the event that said so.
 pub(crate) fn is_released(withdrawal: &Withdrawal) -> bool {
     withdrawal.outcome.is_some_and(|o| !o.is_payout())
-}
-
-/// A record was approved since the store was written: what it knows of may be of the history that is
-/// superseded, so everything is taken in again. The withdrawals to forget.
-fn forget_superseded(config: &Config, persisted: &mut Persisted) -> Vec<Seq> {
-    let origin = Cursor { block: config.origin, next_seq: Seq(1) };
-    let records = config.superseded.len();
-    let Some(checkpoint) = persisted.checkpoint.as_mut().filter(|c| c.records != records) else {
-        return Vec::new();
-    };
-    checkpoint.reach = checkpoint.reach.or(checkpoint.cursor);
-    checkpoint.cursor = origin;
-    checkpoint.blocked.clear();
-    checkpoint.foretold.clear();
-    std::mem::take(&mut persisted.withdrawals).into_iter().map(|w| w.seq).collect()
 }
 
 /// Where to go on: behind the checkpoint, or before the first event that a ledger could not serve.

@@ -139,6 +139,11 @@ impl ChainView {
         self.cursor
     }
 
+    /// The first event that was not taken in since the start.
+    pub(crate) const fn untaken(&self) -> Seq {
+        self.untaken
+    }
+
     /// Everything up to here is beyond doubt: safe to go on from after a restart.
     pub(crate) const fn proven(&self) -> Cursor {
         self.proven

@@ -5,9 +5,9 @@ use crate::{
     amount::TokenAmount,
     block::{BlockNumber, Seq},
     book::Book,
-    bridge::{Bridge, view_config},
+    bridge::{Bridge, Config, view_config},
     chain_view::ChainView,
-    checkpoint::Cursor,
+    checkpoint::{Cursor, Persisted},
     command::{Notice, Output},
     halt::{Cause, Entry, Evidence, Told},
     id::{Kind, TransferId},
@@ -77,6 +77,11 @@ impl Bridge {
             reserves.forget();
         }
         out.notices.push(Notice::Rereading(evidence));
+    }
+
+    /// The chain does not know it.
+    pub(crate) fn drop_withdrawal(&mut self, seq: Seq) {
+        self.forgotten.extend(self.book.remove(seq).map(|w| w.seq));
     }
 
     /// In a replay: what the ledger may hold under the numbers of this event.
@@ -167,4 +172,19 @@ impl Bridge {
         let chain = Told::Deposit { owner, ledger: credit.ledger, amount };
         Evidence::DepositDiffers { seq, chain, ledger }
     }
+}
+
+/// A record was approved since the store was written: what it knows of may be of the history that is
+/// superseded, so everything is taken in again. The withdrawals to forget.
+pub(crate) fn forget_superseded(config: &Config, persisted: &mut Persisted) -> Vec<Seq> {
+    let origin = Cursor { block: config.origin, next_seq: Seq(1) };
+    let records = config.superseded.len();
+    let Some(checkpoint) = persisted.checkpoint.as_mut().filter(|c| c.records != records) else {
+        return Vec::new();
+    };
+    checkpoint.reach = checkpoint.reach.or(checkpoint.cursor);
+    checkpoint.cursor = origin;
+    checkpoint.blocked.clear();
+    checkpoint.foretold.clear();
+    std::mem::take(&mut persisted.withdrawals).into_iter().map(|w| w.seq).collect()
 }

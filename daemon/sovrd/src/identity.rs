@@ -82,7 +82,11 @@ async fn first_answer<'a>(
     let mut pauses = retry::pauses(LONGEST_PAUSE);
     loop {
         match nodes.facts(chain.deploy_block).await {
-            Ok(found) => return Ok(found),
+            Ok((facts, agree)) => {
+                let first = agree.first().copied();
+                let first = first.ok_or_else(|| Failure::bug("no endpoint".to_owned()))?;
+                return Ok((facts, first));
+            }
             Err(error) if Instant::now() >= deadline => {
                 let all: Vec<String> = chain.endpoints.iter().map(ToString::to_string).collect();
                 return Err(Failure::transient(format!(

@@ -73,12 +73,12 @@ impl Nodes {
         order.iter().filter_map(|s| Some((self.get(s.endpoint)?, **s))).collect()
     }
 
-    /// What the start needs to know, as the first one answers it, or as many as must agree; with the
-    /// node that said so.
+    /// What the start needs to know, as the first one answers it, or as many as must agree; with those
+    /// who said so.
     ///
     /// # Errors
     /// If too few answer, or too few say the same.
-    pub async fn facts(&self, deploy_block: BlockNumber) -> Result<(Facts, &Node), ReadError> {
+    pub async fn facts(&self, deploy_block: BlockNumber) -> Result<(Facts, Vec<&Node>), ReadError> {
         let mut said: Vec<(Facts, &Node)> = Vec::new();
         let mut last = ReadError::Missing("endpoint".to_owned());
         for node in self.list.iter() {
@@ -90,8 +90,9 @@ impl Nodes {
                 }
             }
             let votes = |facts: &Facts| said.iter().filter(|(other, _)| other == facts).count();
-            if let Some(found) = said.iter().find(|(facts, _)| votes(facts) >= self.quorum) {
-                return Ok(*found);
+            if let Some((found, _)) = said.iter().find(|(facts, _)| votes(facts) >= self.quorum) {
+                let agree = said.iter().filter(|(facts, _)| facts == found);
+                return Ok((*found, agree.map(|(_, node)| *node).collect()));
             }
         }
         Err(if said.len() < self.quorum { last } else { disagreement(&said, self.quorum) })
