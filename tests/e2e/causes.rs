@@ -35,7 +35,7 @@ use std::fs;
 /// A running daemon whose only node answers through a proxy, and a deposit that has cleared.
 fn behind_a_proxy() -> Result<(World, Proxy)> {
     let mut world = World::new()?;
-    let proxy = Proxy::start(&world.anvil.url())?;
+    let proxy = Proxy::start(&world.node.url())?;
     world.config.chain.rpc_url = proxy.url();
     world.config.chain.ws_url = None;
     world.start()?;
@@ -203,7 +203,7 @@ fn another_request() -> Result<()> {
 #[test]
 fn an_event_that_changed_before_it_was_proven() -> Result<()> {
     let mut world = World::new()?;
-    let proxy = Proxy::start(&world.anvil.url())?;
+    let proxy = Proxy::start(&world.node.url())?;
     let chain = &mut world.config.chain;
     (chain.rpc_url, chain.ws_url, chain.range_blocks_max) = (proxy.url(), None, Some(3));
     let (eth, alice, bob) =
