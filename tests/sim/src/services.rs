@@ -69,7 +69,7 @@ impl World<'_> {
                 // A node that lacks the block says so.
                 let fault = if failed { Some(fault) } else { None };
                 let lacks = readings.is_empty() && !tokens.is_empty();
-                let fault = fault.or(lacks.then_some(ReadFault::Missing));
+                let fault = fault.or_else(|| lacks.then_some(ReadFault::Missing));
                 let readings = if fault.is_some() { Vec::new() } else { readings };
                 Event::Holdings { endpoint, block, readings, fault }
             }
