@@ -16,6 +16,7 @@ use crate::{
     halt::{Evidence, Marker},
     id::{Identity, Instance, InstanceKey},
     op::Op,
+    people::People,
     pipeline::Pipeline,
     plausible::Rules,
     reserves::{Reserves, ReservesConfig},
@@ -102,6 +103,7 @@ pub struct Bridge {
     pub(crate) book: Book,
     pub(crate) submitter: Option<Submitter>,
     pub(crate) listings: BTreeMap<LedgerId, Listing>,
+    pub(crate) people: People,
     pub(crate) blocked: BTreeMap<LedgerId, Cursor>,
     /// Ends of ranges, with the number of operations that must be finished before they count.
     pub(crate) marks: VecDeque<(u64, Cursor)>,
@@ -170,6 +172,7 @@ impl Bridge {
             book,
             submitter,
             listings: persisted.listings.into_iter().map(|l| (l.ledger, l)).collect(),
+            people: People::default(),
             blocked: BTreeMap::new(),
             marks: VecDeque::new(),
             acked: cursor,
