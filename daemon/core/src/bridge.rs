@@ -12,7 +12,7 @@ use crate::{
     command::{Command, Notice, Output, PayoutCommand},
     eip712::Domain,
     endpoint::EndpointsConfig,
-    event::{ContractState, Event},
+    event::{ContractState, Event, Range},
     halt::{Evidence, Marker},
     id::{Identity, Instance, InstanceKey},
     op::Op,
@@ -229,10 +229,11 @@ impl Bridge {
                 self.on_finding(finding, out);
             }
             Event::Range(range) => {
-                let rules = Rules { domain: &self.domain, listings: &self.listings };
-                let finding = self.view.on_range(range, now, |logs| rules.check(logs));
-                self.follow_view();
-                self.on_finding(finding, out);
+                let mut next = Some(range);
+                while let Some(range) = next.filter(|_| self.halted.is_none()) {
+                    self.on_range(range, now, out);
+                    next = self.view.take_early();
+                }
             }
             Event::RangeFailed { request, fault } => {
                 self.view.on_range_failed(request, fault, now);
@@ -252,6 +253,13 @@ impl Bridge {
             Event::Ledger(event) => self.on_ledger(event, now, out),
             Event::Payout(event) => self.on_payout(event, now, out),
         }
+    }
+
+    fn on_range(&mut self, range: Range, now: Millis, out: &mut Output) {
+        let rules = Rules { domain: &self.domain, listings: &self.listings };
+        let finding = self.view.on_range(range, now, |logs| rules.check(logs));
+        self.follow_view();
+        self.on_finding(finding, out);
     }
 
     fn on_state(&mut self, seq: Seq, state: Option<ContractState>, now: Millis) {
