@@ -12,10 +12,11 @@ use crate::{
     command::{Command, Notice, Output, PayoutCommand},
     eip712::Domain,
     endpoint::{EndpointsConfig, ReadFault},
-    event::{ContractState, Event},
+    event::{ContractState, Event, Range},
     halt::{Evidence, Marker},
     id::{Identity, Instance, InstanceKey},
     op::Op,
+    people::People,
     pipeline::Pipeline,
     plausible::Rules,
     reserves::{Reserves, ReservesConfig},
@@ -102,6 +103,7 @@ pub struct Bridge {
     pub(crate) book: Book,
     pub(crate) submitter: Option<Submitter>,
     pub(crate) listings: BTreeMap<LedgerId, Listing>,
+    pub(crate) people: People,
     pub(crate) blocked: BTreeMap<LedgerId, Cursor>,
     /// Ends of ranges, with the number of operations that must be finished before they count.
     pub(crate) marks: VecDeque<(u64, Cursor)>,
@@ -171,6 +173,7 @@ impl Bridge {
             book,
             submitter,
             listings: persisted.listings.into_iter().map(|l| (l.ledger, l)).collect(),
+            people: People::default(),
             blocked: BTreeMap::new(),
             marks: VecDeque::new(),
             acked: cursor,
@@ -227,10 +230,11 @@ impl Bridge {
                 self.on_finding(finding, out);
             }
             Event::Range(range) => {
-                let rules = Rules { domain: &self.domain, listings: &self.listings };
-                let finding = self.view.on_range(range, now, |logs| rules.check(logs));
-                self.follow_view();
-                self.on_finding(finding, out);
+                let mut next = Some(range);
+                while let Some(range) = next.filter(|_| self.halted.is_none()) {
+                    self.on_range(range, now, out);
+                    next = self.view.take_early();
+                }
             }
             Event::RangeFailed { request, fault } => {
                 self.view.on_range_failed(request, fault, now);
@@ -250,6 +254,13 @@ impl Bridge {
             Event::Ledger(event) => self.on_ledger(event, now, out),
             Event::Payout(event) => self.on_payout(event, now, out),
         }
+    }
+
+    fn on_range(&mut self, range: Range, now: Millis, out: &mut Output) {
+        let rules = Rules { domain: &self.domain, listings: &self.listings };
+        let finding = self.view.on_range(range, now, |logs| rules.check(logs));
+        self.follow_view();
+        self.on_finding(finding, out);
     }
 
     fn on_state(&mut self, seq: Seq, state: Option<ContractState>, now: Millis) {

@@ -26,7 +26,7 @@ use crate::{
 };
 use alloy_primitives::{Address, B256};
 use ranges::Reading;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What the view needs to know about its chain.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +71,10 @@ pub(crate) struct ChainView {
     /// Endpoints to ask once more, about a lower block.
     lowered: Vec<(EndpointId, BlockNumber)>,
     reading: Option<Reading>,
+    /// Ranges behind it, in order, whose answers are kept until it is their turn.
+    ahead: VecDeque<Reading>,
+    /// Nothing is read ahead before, since such a read failed.
+    ahead_at: Millis,
     /// Readers to ask beside those who were asked first.
     more_readers: Vec<RangeRequest>,
     attempt: u32,
@@ -121,6 +125,8 @@ impl ChainView {
             outstanding: BTreeMap::new(),
             lowered: Vec::new(),
             reading: None,
+            ahead: VecDeque::new(),
+            ahead_at: Millis(0),
             more_readers: Vec::new(),
             attempt: 0,
             reread_at: Millis(0),
@@ -196,8 +202,8 @@ impl ChainView {
         let mut commands = self.poll_heads(now);
         let more = std::mem::take(&mut self.more_readers);
         commands.extend(more.into_iter().map(ChainCommand::FetchRange));
-        if room && self.reading.is_none() && now >= self.reread_at {
-            commands.extend(self.next_range().into_iter().map(ChainCommand::FetchRange));
+        if room && now >= self.reread_at {
+            commands.extend(self.next_ranges(now).into_iter().map(ChainCommand::FetchRange));
         }
         commands
     }
@@ -240,6 +246,7 @@ impl ChainView {
 
     fn drop_reading(&mut self) {
         self.reading = None;
+        self.ahead.clear();
         self.more_readers.clear();
     }
 }

@@ -6,7 +6,7 @@
 //! [`driver::Driver`] makes what a step decided durable before it acts on it.
 //!
 //! To read it in order: what things are ([`amount`], [`block`], [`asset`], [`id`], [`account`],
-//! [`namespace`], [`user_data`], [`transfer`], [`vault_event`], [`eip712`], [`intent`],
+//! `people`, [`namespace`], [`user_data`], [`transfer`], [`vault_event`], [`eip712`], [`intent`],
 //! [`operators`]), what comes in and goes out ([`event`], [`command`]), how it is decided
 //! ([`endpoint`], `agreement`, `range_check`, [`chain_view`], [`plausible`], [`posting`],
 //! [`pipeline`], [`withdrawal`], [`submitter`] with its `gas`, [`reserves`] after a `hearing`,
@@ -41,6 +41,7 @@ pub mod obstacle;
 mod op;
 pub mod operators;
 mod payout;
+mod people;
 mod pipeline;
 mod plausible;
 pub mod posting;

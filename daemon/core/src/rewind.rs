@@ -89,15 +89,13 @@ impl Bridge {
         if !self.is_comparing() {
             return;
         }
-        let rules = self.rules();
         let (deposit, main) = match &log.event {
             VaultEvent::Deposited(d) => {
-                let attempt = self.attempt(log.seq);
-                let credit = rules.credit(log, d).ok().map(|c| c.under(attempt));
+                let credit = self.credit(log, d).ok();
                 (credit.map(|c| posting::deposit(self.instance, &c, false)), None)
             }
             VaultEvent::Requested(request) => {
-                let withdrawal = rules.withdrawal(log.seq, request).ok();
+                let withdrawal = self.rules().withdrawal(log.seq, request).ok();
                 let chain = withdrawal.map(|w| posting::reservation(self.instance, &w));
                 (None, chain.map(|[_, main]| main))
             }

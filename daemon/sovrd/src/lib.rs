@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod logging;
 pub mod metrics;
 pub mod payouts;
+pub mod progress;
 pub mod retry;
 pub mod signer;
 pub mod stop;

@@ -10,6 +10,7 @@ use crate::{
     halt::{Evidence, Told},
     op::Op,
     plausible::Rules,
+    posting::Credit,
     vault_event::{
         Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent,
     },
@@ -76,9 +77,15 @@ impl Bridge {
         Rules { domain: &self.domain, listings: &self.listings }
     }
 
+    /// The credit of a deposit, under the attempt that counts.
+    pub(crate) fn credit(&mut self, log: &VaultLog, deposit: &Deposit) -> Result<Credit, Evidence> {
+        let amount = self.rules().credited(log, deposit)?;
+        let account = self.people.funds(deposit.ledger, deposit.owner);
+        Ok(Credit::to(account, amount, log, deposit).under(self.attempt(log.seq)))
+    }
+
     fn take_deposit(&mut self, log: &VaultLog, deposit: &Deposit) -> Result<(), Evidence> {
-        let attempt = self.attempt(log.seq);
-        let credit = self.rules().credit(log, deposit)?.under(attempt);
+        let credit = self.credit(log, deposit)?;
         if !self.blocked.contains_key(&deposit.ledger) {
             self.pipeline.push(Op::Deposit(credit));
         }
