@@ -7,6 +7,5 @@ trial() {
   local called=$1 harness=${CARGO_TARGET_DIR:-target}/debug/harness
   shift
   cargo build --quiet --locked --workspace >&2
-  .tools/bin/forge build --color never contracts/src contracts/script >/dev/null
   exec "$harness" trial "$@" --called "$called"
 }

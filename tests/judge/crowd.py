@@ -5,18 +5,28 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import ledger
 
 
+# Connections are few too: with the daemon's and the signers' these are as many as a small server takes.
+AT_ONCE = 3
+
+
+def come_and_go(cluster_id: int, addresses: str) -> None:
+    """A session begins with the first question and ends when others take its place, not with the connection."""
+    client = ledger.Ledger(cluster_id, addresses)
+    client.within(lambda: client.client.lookup_accounts([1]))
+    client.client.close()
+
+
 def main() -> None:
-    """Each client asks once: that is when its session begins. It ends when others take its place, not with the
-    connection; connections are few too, so each is closed before the next."""
+    """All of them, some at a time."""
     cluster_id, addresses, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    for _ in range(count):
-        client = ledger.Ledger(cluster_id, addresses)
-        client.within(lambda client=client: client.client.lookup_accounts([1]))
-        client.client.close()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for done in [pool.submit(come_and_go, cluster_id, addresses) for _ in range(count)]:
+            done.result()
 
 
 if __name__ == "__main__":

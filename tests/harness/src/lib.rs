@@ -9,6 +9,7 @@
 pub mod config;
 pub mod contracts;
 pub mod demo;
+pub mod disk;
 pub mod http;
 pub mod judge;
 pub mod keys;

@@ -138,8 +138,9 @@ pub(crate) fn run(trial: Trial, sovrd: &Path) -> Result<ExitCode> {
             let all = || [&faults::OF_LEDGER[..], &faults::OF_NODE_AND_STORE].concat();
             let mix = if mix.is_empty() { all() } else { mix };
             let (time, hold) = (Duration::from_secs(minutes * 60), Duration::from_secs(hold));
+            let world = World::start(sovrd, faults::setup(&mix))?;
             let options = soak::Options { time, mix, rate, hold, seed };
-            let summary = soak::run(World::start(sovrd, true)?, &options, tell)?;
+            let summary = soak::run(world, &options, tell)?;
             finish(&soak::table(&summary, target.called.clone()), &target)?;
             Ok(count(summary.kinds.len(), summary.violations.len()))
         }
@@ -162,8 +163,8 @@ fn in_series(
     let Series { only, hold, target } = series;
     let hold = Duration::from_secs(hold);
     let faults = if only.is_empty() { faults } else { &only };
-    let needs_cluster = faults.iter().any(|fault| faults::OF_LEDGER.contains(fault));
-    let outcomes = series::run(World::start(sovrd, needs_cluster)?, faults, hold, tell)?;
+    let world = World::start(sovrd, faults::setup(faults))?;
+    let outcomes = series::run(world, faults, hold, tell)?;
     finish(&series::table(name, &outcomes, hold, target.called.clone()), &target)?;
     let good = outcomes.iter().filter(|outcome| outcome.violations.is_empty()).count();
     Ok(count(good, outcomes.len() - good))

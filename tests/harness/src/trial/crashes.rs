@@ -5,7 +5,7 @@ use crate::{
     trial::{
         load::Load,
         table::Table,
-        world::{PATIENCE, Part, World},
+        world::{PATIENCE, Part, Setup, World},
     },
     vault::Requested,
 };
@@ -159,7 +159,7 @@ pub fn run(
             let (on, load) = match &mut world {
                 Some((on, load)) => (on, load),
                 none => {
-                    let on = World::start(options.program, false)?;
+                    let on = World::start(options.program, Setup::default())?;
                     let load = Load::new(&on, u64::try_from(number)?)?;
                     let (on, load) = none.insert((on, load));
                     (on, load)

@@ -5,15 +5,18 @@ use crate::{
     trial::{
         cluster::{Cluster, REPLICAS},
         crashes::copy_folder,
-        world::{Backing, PATIENCE, Part, World},
+        world::{Backing, PATIENCE, Part, Setup, World},
     },
     wait,
 };
 use anyhow::{Context, Result, bail, ensure};
 use std::{fs, thread, time::Duration};
 
-/// Sessions that a small cluster bears, and some more.
-const CROWD: usize = 12;
+/// The exit code for what passes.
+const TRANSIENT: i32 = 75;
+const HOUR_S: i64 = 3_600;
+/// Sessions that a cluster bears (64), and some more.
+const CROWD: usize = 68;
 /// What the daemon logs when its session is gone.
 const EVICTED: &str = "the ledger ended the session";
 
@@ -50,6 +53,14 @@ pub enum Fault {
     StoreOlder,
     /// The daemon is killed and its store is deleted.
     StoreDeleted,
+    /// The disk of the store is full: the daemon ends; later there is room again and it is started.
+    DiskFull,
+    /// Two daemons for one vault, with the same keys.
+    TwoDaemons,
+    /// The daemon's clock jumps an hour ahead, later back.
+    ClockAhead,
+    /// The daemon's clock jumps an hour back, later ahead.
+    ClockBehind,
 }
 
 /// Those of the ledger's cluster.
@@ -64,7 +75,7 @@ pub const OF_LEDGER: [Fault; 7] = [
 ];
 
 /// Those of everything else.
-pub const OF_NODE_AND_STORE: [Fault; 8] = [
+pub const OF_NODE_AND_STORE: [Fault; 12] = [
     Fault::DaemonKilled,
     Fault::DaemonStopped,
     Fault::SignerKilled,
@@ -73,7 +84,21 @@ pub const OF_NODE_AND_STORE: [Fault; 8] = [
     Fault::NodeStopped,
     Fault::StoreOlder,
     Fault::StoreDeleted,
+    Fault::DiskFull,
+    Fault::TwoDaemons,
+    Fault::ClockAhead,
+    Fault::ClockBehind,
 ];
+
+/// What a world needs so that these can happen.
+#[must_use]
+pub fn setup(faults: &[Fault]) -> Setup {
+    Setup {
+        is_cluster: faults.iter().any(|fault| OF_LEDGER.contains(fault)),
+        small_disk: faults.contains(&Fault::DiskFull),
+        own_clock: faults.contains(&Fault::ClockAhead) || faults.contains(&Fault::ClockBehind),
+    }
+}
 
 impl Fault {
     /// What the table calls it.
@@ -95,6 +120,10 @@ impl Fault {
             Self::NodeStopped => "node stopped (SIGSTOP)",
             Self::StoreOlder => "daemon killed, store copied back from before",
             Self::StoreDeleted => "daemon killed, store deleted",
+            Self::DiskFull => "disk full: the daemon ends with 75; room again, started",
+            Self::TwoDaemons => "two daemons with the same keys",
+            Self::ClockAhead => "the daemon's clock jumps an hour ahead, then back",
+            Self::ClockBehind => "the daemon's clock jumps an hour back, then ahead",
         }
     }
 
@@ -114,6 +143,7 @@ impl Fault {
                 | Self::DaemonStopped
                 | Self::StoreOlder
                 | Self::StoreDeleted
+                | Self::DiskFull
         )
     }
 
@@ -137,6 +167,10 @@ impl Fault {
             Self::NodeRestarted => restart_node(world, hold),
             Self::NodeStopped => pause(world.anvil.server(), hold),
             Self::StoreOlder => older_store(world, hold),
+            Self::DiskFull => fill_disk(world, hold),
+            Self::TwoDaemons => second_daemon(world, hold),
+            Self::ClockAhead => jump(world, HOUR_S, hold),
+            Self::ClockBehind => jump(world, -HOUR_S, hold),
             Self::StoreDeleted => {
                 world.daemon.kill9()?;
                 fs::remove_dir_all(&world.config.store.path)?;
@@ -249,8 +283,33 @@ fn older_store(world: &mut World, hold: Duration) -> Result<()> {
     })?;
     world.daemon.kill9()?;
     fs::remove_dir_all(&store)?;
-    fs::rename(&copy, &store)?;
+    copy_folder(&copy, &store)?;
     world.daemon.restart()
+}
+
+/// Something new is written all the time: without room for it the daemon must end, with 75.
+fn fill_disk(world: &mut World, hold: Duration) -> Result<()> {
+    let filler = world.disk.as_ref().context("the store has no disk of its own")?.fill()?;
+    let status = world.daemon.wait_exit(PATIENCE)?;
+    ensure!(status.code() == Some(TRANSIENT), "ended with {status}");
+    thread::sleep(hold);
+    fs::remove_file(filler)?;
+    world.daemon.restart()
+}
+
+fn second_daemon(world: &mut World, hold: Duration) -> Result<()> {
+    world.start_second()?;
+    thread::sleep(hold);
+    let status = world.second.take().context("no second daemon")?.terminate(PATIENCE)?;
+    ensure!(status.success(), "the second daemon ended with {status}");
+    Ok(())
+}
+
+fn jump(world: &World, seconds: i64, hold: Duration) -> Result<()> {
+    let clock = world.clock.as_ref().context("the daemon has no clock of its own")?;
+    clock.set(seconds)?;
+    thread::sleep(hold);
+    clock.set(0)
 }
 
 fn acknowledged(world: &World) -> Result<u64> {

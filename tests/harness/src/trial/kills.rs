@@ -5,7 +5,7 @@ use crate::trial::{
     load::{Background, Load, Plan},
     table::{Table, seconds},
     watch::Watch,
-    world::{PATIENCE, Part, World},
+    world::{PATIENCE, Part, Setup, World},
 };
 use crate::wait;
 use anyhow::{Result, ensure};
@@ -51,7 +51,7 @@ pub struct Outcome {
 /// When the judge finds anything not as it must be, or less was done than asked for.
 pub fn run(options: Options<'_>) -> Result<Outcome> {
     let Options { deposits, withdrawals, kills, rate, seed, .. } = options;
-    let mut world = World::start(options.program, false)?;
+    let mut world = World::start(options.program, Setup::default())?;
     let mut chance = fastrand::Rng::with_seed(seed);
     let total = deposits + withdrawals;
     let request_each = (total / withdrawals.max(1)).max(2);

@@ -3,6 +3,7 @@
 //! ([`series`]) or mixed ([`soak`]). Load comes from [`load`], what users see meanwhile is noted by
 //! [`watch`], and the judge compares chain and ledger afterwards.
 
+pub mod clock;
 pub mod cluster;
 pub mod crashes;
 pub mod faults;

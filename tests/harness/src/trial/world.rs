@@ -3,13 +3,14 @@
 use crate::{
     config::{DaemonConfig, Parts},
     contracts::{self, DeployOptions, Deployment, Token},
+    disk::Small,
     judge::{self, Question},
     keys::{Role, SIGNERS},
     port,
     process::{Launch, Lifetime},
     servers::{Anvil, AnvilOptions, Mining, Sovrd, TigerBeetle, TigerBeetleOptions},
     temp::TempDir,
-    trial::cluster::Cluster,
+    trial::{clock::Clock, cluster::Cluster},
     vault::Vault,
     wallet::Wallet,
 };
@@ -26,6 +27,7 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// Blocks come by themselves, as on a real chain, and are final after a while.
 const BLOCK_TIME: Duration = Duration::from_millis(250);
 const CONFIRMATIONS: u64 = 3;
+const DISK_MIB: usize = 16;
 
 /// The ledger's servers.
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub enum Part {
 pub struct World {
     /// The daemon.
     pub daemon: Sovrd,
+    /// Another daemon for the same vault.
+    pub second: Option<Sovrd>,
     /// Two of these three must sign.
     pub signers: Vec<Sovrd>,
     /// The node.
@@ -62,23 +66,41 @@ pub struct World {
     pub vault: Vault,
     /// The daemon's configuration.
     pub config: DaemonConfig,
+    /// The daemon's clock, if it has one of its own.
+    pub clock: Option<Clock>,
+    /// The disk of the daemon's store, if it has one of its own.
+    pub disk: Option<Small>,
     /// Files of this world.
     pub dir: TempDir,
 }
 
+/// What a trial needs of its world.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Setup {
+    /// A ledger of five replicas instead of one.
+    pub is_cluster: bool,
+    /// The daemon's store on a small disk of its own.
+    pub small_disk: bool,
+    /// A daemon whose clock can be set.
+    pub own_clock: bool,
+}
+
 impl World {
-    /// One with a ledger of one replica, or of five.
+    /// Starts everything and waits until it is ready.
     ///
     /// # Errors
     /// When a part does not start.
-    pub fn start(program: &Path, is_cluster: bool) -> Result<Self> {
+    pub fn start(program: &Path, setup: Setup) -> Result<Self> {
         let dir = TempDir::new("trial")?;
+        let small = || Small::mount(dir.path().join("small"), DISK_MIB);
+        let disk = setup.small_disk.then(small).transpose()?;
+        let clock = setup.own_clock.then(|| Clock::start(dir.path())).transpose()?;
         let anvil = Anvil::start(AnvilOptions {
             mining: Mining::Every(BLOCK_TIME),
             state: Some(dir.path().join("chain.json")),
             ..AnvilOptions::default()
         })?;
-        let ledger = if is_cluster {
+        let ledger = if setup.is_cluster {
             Backing::Five(Cluster::start(&dir.path().join("cluster"))?)
         } else {
             Backing::One(Box::new(TigerBeetle::start(TigerBeetleOptions::default())?))
@@ -94,15 +116,31 @@ impl World {
             folder: dir.path(),
         })?;
         config.chain.confirmations = CONFIRMATIONS;
+        if let Some(disk) = &disk {
+            config.store.path = disk.path().join("store");
+        }
         let mut signers = Vec::new();
         for role in SIGNERS {
             let folder = dir.path().join(role.name());
             let signer = config.add_signer(role, &folder)?;
-            signers.push(spawn(program, "sign", &signer, &folder)?);
+            signers.push(spawn(program, "sign", &signer, &folder, vec![])?);
         }
-        let daemon = spawn(program, "run", &config, dir.path())?;
+        let time = clock.as_ref().map(Clock::environment).unwrap_or_default();
+        let daemon = spawn(program, "run", &config, dir.path(), time)?;
         let vault = Vault::new(&anvil.rpc(), &deployment);
-        let mut world = Self { daemon, signers, anvil, ledger, deployment, vault, config, dir };
+        let mut world = Self {
+            daemon,
+            second: None,
+            signers,
+            anvil,
+            ledger,
+            deployment,
+            vault,
+            config,
+            clock,
+            disk,
+            dir,
+        };
         for part in &mut world.signers {
             part.wait_ready(PATIENCE)?;
         }
@@ -148,6 +186,21 @@ impl World {
     /// When there is none of that name.
     pub fn token(&self, symbol: &str) -> Result<Token> {
         self.deployment.token(symbol).cloned()
+    }
+
+    /// Starts another daemon for the same vault, with the same keys and a store of its own.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_second(&mut self) -> Result<()> {
+        let folder = self.dir.path().join("second");
+        let mut config = self.config.clone();
+        config.store.path = folder.join("store");
+        config.api.listen = format!("127.0.0.1:{}", port::free()?);
+        let mut second = spawn(self.daemon.program(), "run", &config, &folder, vec![])?;
+        second.wait_ready(PATIENCE)?;
+        self.second = Some(second);
+        Ok(())
     }
 
     /// Waits until chain and ledger agree, every withdrawal has ended, and the daemon is well.
@@ -198,15 +251,23 @@ impl Backing {
 }
 
 /// Starts `sovrd <command>` with its configuration, log and fail point in `folder`.
-fn spawn(program: &Path, command: &str, config: &DaemonConfig, folder: &Path) -> Result<Sovrd> {
+fn spawn(
+    program: &Path,
+    command: &str,
+    config: &DaemonConfig,
+    folder: &Path,
+    mut env: Vec<(String, String)>,
+) -> Result<Sovrd> {
     fs::create_dir_all(folder)?;
     let file = folder.join("sovrd.toml");
     config.write(&file)?;
+    let point = folder.join("fail-point").display().to_string();
+    env.push(("SOVR_FAIL_POINT".to_owned(), point));
     let launch = Launch {
         name: format!("sovrd {command}"),
         program: program.to_owned(),
         args: vec![command.into(), "--config".into(), file.into()],
-        env: vec![("SOVR_FAIL_POINT".to_owned(), folder.join("fail-point").display().to_string())],
+        env,
         log: folder.join("sovrd.log"),
         lifetime: Lifetime::Owned,
     };
