@@ -35,9 +35,12 @@ pub async fn run(
             error!(?order, "no such endpoint");
             continue;
         };
-        let inbox = inbox.clone();
+        let (inbox, nodes) = (inbox.clone(), nodes.clone());
         tokio::spawn(async move {
             let event = execute(&node, submitter, order).await;
+            if matches!(event, Event::Head { .. }) {
+                nodes.note_answer();
+            }
             inbox.send(event).await;
         });
     }
