@@ -54,11 +54,10 @@ pub fn run(options: Options<'_>) -> Result<Outcome> {
     let mut world = World::start(options.program, Setup::default())?;
     let mut chance = fastrand::Rng::with_seed(seed);
     let total = deposits + withdrawals;
-    let request_each = (total / withdrawals.max(1)).max(2);
     let mut moments: Vec<u64> = (0..kills).map(|_| chance.u64(0..total)).collect();
     moments.sort_unstable();
     let watch = Watch::start(&world);
-    let plan = Plan { rate, request_each, total: Some(total) };
+    let plan = Plan { rate, requests: withdrawals, of: total, total: Some(total) };
     let load = Background::start(Load::new(&world, seed)?, plan);
     let mut killed = BTreeMap::new();
     for moment in moments {

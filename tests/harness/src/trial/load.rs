@@ -173,8 +173,10 @@ impl Load {
 pub struct Plan {
     /// Deposits and requests in a second.
     pub rate: u32,
-    /// One in so many is a request.
-    pub request_each: u64,
+    /// So many …
+    pub requests: u64,
+    /// … of so many are requests, spread evenly.
+    pub of: u64,
     /// All of them; endless if `None`.
     pub total: Option<u64>,
 }
@@ -203,7 +205,7 @@ impl Background {
                 if plan.total.is_some_and(|total| number >= total) {
                     break;
                 }
-                match step(&mut load, number, plan.request_each) {
+                match step(&mut load, number, plan) {
                     Ok(()) => sent.store(number + 1, Ordering::SeqCst),
                     Err(_away) => drop(refused.fetch_add(1, Ordering::SeqCst)),
                 }
@@ -247,9 +249,11 @@ impl Drop for Background {
 }
 
 /// Every tenth request has no money behind it.
-fn step(load: &mut Load, number: u64, request_each: u64) -> Result<()> {
-    if number % request_each != request_each - 1 {
+fn step(load: &mut Load, number: u64, plan: Plan) -> Result<()> {
+    let requests = |number: u64| number * plan.requests / plan.of;
+    let before = requests(number);
+    if requests(number + 1) == before {
         return load.deposit();
     }
-    if (number / request_each) % 10 == 9 { load.overdraw() } else { load.withdraw() }
+    if before % 10 == 9 { load.overdraw() } else { load.withdraw() }
 }

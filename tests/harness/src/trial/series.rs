@@ -20,7 +20,7 @@ use std::{
 /// Answers that are told of one kind at most; the most frequent ones.
 const TOLD: usize = 3;
 /// One of so many things that users do is a request.
-const REQUEST_EACH: u64 = 5;
+const ONE_REQUEST_OF: u64 = 5;
 
 /// What came of one fault.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ pub fn one(
     rate: u32,
 ) -> Result<(Outcome, Load)> {
     let watch = Watch::start(world);
-    let plan = Plan { rate, request_each: REQUEST_EACH, total: None };
+    let plan = Plan { rate, requests: 1, of: ONE_REQUEST_OF, total: None };
     let load = Background::start(load, plan);
     wait::until("the load to begin", PATIENCE, || Ok((load.sent() > 5).then_some(())))?;
     fault.happen(world, hold)?;
