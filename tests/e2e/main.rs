@@ -24,6 +24,7 @@ mod reorgs;
 mod reserves;
 mod self_help;
 mod signers;
+mod silence;
 mod store;
 mod table;
 mod tools;
