@@ -12,6 +12,7 @@
 mod api;
 mod causes;
 mod crash;
+mod doctor;
 mod flows;
 mod halt;
 mod hostile;

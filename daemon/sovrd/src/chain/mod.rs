@@ -7,6 +7,7 @@ mod link;
 pub mod node;
 pub mod nodes;
 pub mod search;
+pub mod terms;
 pub(crate) mod vault_now;
 pub mod wake;
 

@@ -3,6 +3,7 @@
 mod accounts;
 mod brakes;
 mod config_check;
+mod doctor;
 mod offline;
 mod proof;
 mod reconcile;
@@ -38,6 +39,10 @@ enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at everything that a daemon or signer stands on: node, vault, ledger, store, keys, machine.
+    /// Each fault with its remedy; ends with 78, 75 or 65 if there is one. Changes nothing, and may
+    /// run beside the daemon.
+    Doctor(doctor::Arguments),
     /// Show where a running daemon stands.
     Status(status::Arguments),
     /// Show the ledger's accounts with their balances.
@@ -93,6 +98,7 @@ impl Cli {
                 block_on(signer::run(config))
             }
             Command::Config(ConfigCommand::Check(file)) => config_check::run(&file),
+            Command::Doctor(arguments) => block_on(doctor::run(arguments)),
             Command::Status(arguments) => block_on(status::run(arguments)),
             Command::Accounts(arguments) => block_on(accounts::run(arguments)),
             Command::Pause(arguments) => block_on(brakes::run(arguments, brakes::Way::Pause)),
