@@ -26,4 +26,5 @@ mod signers;
 mod store;
 mod table;
 mod tools;
+mod why;
 mod world;

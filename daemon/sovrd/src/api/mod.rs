@@ -5,6 +5,7 @@ pub mod reference;
 mod search;
 mod ticket;
 mod transfers;
+mod why;
 
 use crate::{chain::nodes::Nodes, config, engine::Inbox, ledger::client::Ledger, metrics::Metrics};
 use axum::{
@@ -77,6 +78,7 @@ pub fn router(sources: Sources) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/reserves", get(reserves))
         .route("/v1/transfers/{reference}", get(transfers))
+        .route("/v1/why/{reference}", get(why))
         .route("/v1/withdrawals/{id}/ticket", get(ticket))
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
             let detail = format!("{} is served for GET, not for {method}", uri.path());
@@ -85,7 +87,7 @@ pub fn router(sources: Sources) -> Router {
         .fallback(|uri: Uri| async move {
             Problem::not_found(format!(
                 "{} is not served; there are /live, /ready, /metrics, /v1/status, /v1/reserves, \
-                 /v1/transfers/{{reference}} and /v1/withdrawals/{{id}}/ticket",
+                 /v1/transfers/{{reference}}, /v1/why/{{reference}} and /v1/withdrawals/{{id}}/ticket",
                 uri.path()
             ))
         })
@@ -244,6 +246,17 @@ async fn transfers(
             Err(Problem::bad_request(faults.join("; ")))
         }
     }
+}
+
+async fn why(
+    State(sources): State<Sources>,
+    reference: Result<Path<String>, PathRejection>,
+) -> Result<Json<why::Page>, Problem> {
+    let Path(reference) = reference.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let reference = reference
+        .parse()
+        .map_err(|e: reference::NotAReference| Problem::bad_request(e.to_string()))?;
+    why::explain(&sources, reference).await.map(Json)
 }
 
 async fn ticket(

@@ -25,7 +25,7 @@ const ITEMS_MAX: usize = 100;
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     /// Oldest first.
-    items: Vec<Item>,
+    pub(super) items: Vec<Item>,
     /// The lowest block that was searched.
     searched_from_block: BlockNumber,
     /// True if there may be older items.
@@ -37,43 +37,50 @@ pub(super) struct Answer {
 
 /// One deposit or withdrawal.
 #[derive(Debug, Serialize)]
-struct Item {
+pub(super) struct Item {
     #[serde(rename = "ref")]
-    reference: String,
+    pub(super) reference: String,
     kind: &'static str,
-    state: State,
+    pub(super) state: State,
     /// What this state means, for the person who waits.
     sentence: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    chain: Option<ChainSide>,
+    pub(super) chain: Option<ChainSide>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ledger: Option<LedgerSide>,
+    pub(super) ledger: Option<LedgerSide>,
 }
 
 /// States of both kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-enum State {
+pub(super) enum State {
     Deposit(DepositState),
     Withdrawal(Status),
 }
 
+impl State {
+    /// Of something that nobody knows anything of.
+    pub(super) const fn unseen() -> Self {
+        Self::Deposit(DepositState::Pending)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum DepositState {
+pub(super) enum DepositState {
     Pending,
     Cleared,
 }
 
 #[derive(Debug, Serialize)]
-struct ChainSide {
+pub(super) struct ChainSide {
     seq: Seq,
     owner: Address,
-    token: Address,
+    pub(super) token: Address,
     /// Token units.
     amount: String,
     tx_hash: B256,
-    block: BlockNumber,
+    pub(super) block: BlockNumber,
     confirmations: Confirmations,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
@@ -89,14 +96,14 @@ struct Confirmations {
 }
 
 #[derive(Debug, Serialize)]
-struct LedgerSide {
+pub(super) struct LedgerSide {
     transfer_id: String,
     debit_account: String,
     credit_account: String,
     /// Ledger units.
     amount: String,
     /// Nanoseconds since 1970, the ledger's clock.
-    timestamp_ns: u64,
+    pub(super) timestamp_ns: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved: Option<&'static str>,
 }

@@ -8,6 +8,7 @@ use super::{
     },
     error::ReadError,
     node::Node,
+    nodes::Nodes,
 };
 use alloy::{
     eips::BlockId,
@@ -164,6 +165,17 @@ impl Node {
             async move { p.call(request).block(newest).await }
         };
         self.ask(call).await
+    }
+}
+
+impl Nodes {
+    /// When a block was made, by the first endpoint that answers; `None` if it has none of that number.
+    ///
+    /// # Errors
+    /// What the last endpoint said, if none answers.
+    pub async fn time_of(&self, block: BlockNumber) -> Result<Option<UnixSeconds>, ReadError> {
+        let header = self.first(|node| node.header(block.0.into())).await?;
+        Ok(header.map(|h| h.timestamp))
     }
 }
 

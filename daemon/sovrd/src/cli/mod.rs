@@ -10,6 +10,7 @@ mod reconcile;
 mod resume;
 mod status;
 mod supersede;
+mod why;
 
 use crate::{app, config::Config, exit::Failure, logging, signer};
 use clap::{Args, Parser, Subcommand};
@@ -45,6 +46,9 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Show where a running daemon stands.
     Status(status::Arguments),
+    /// Say what a deposit or withdrawal waits for, since when, and what would move it; the daemon is
+    /// asked.
+    Why(why::Arguments),
     /// Show the ledger's accounts with their balances.
     Accounts(accounts::Arguments),
     /// Stop payouts or deposits on chain at once, with the pauser's key. It ends by itself after
@@ -100,6 +104,7 @@ impl Cli {
             Command::Config(ConfigCommand::Check(file)) => config_check::run(&file),
             Command::Doctor(arguments) => block_on(doctor::run(arguments)),
             Command::Status(arguments) => block_on(status::run(arguments)),
+            Command::Why(arguments) => block_on(why::run(arguments)),
             Command::Accounts(arguments) => block_on(accounts::run(arguments)),
             Command::Pause(arguments) => block_on(brakes::run(arguments, brakes::Way::Pause)),
             Command::Unpause(arguments) => block_on(brakes::run(arguments, brakes::Way::Unpause)),
