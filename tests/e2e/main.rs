@@ -17,6 +17,7 @@ mod flows;
 mod halt;
 mod hostile;
 mod nodes;
+mod openapi;
 mod payouts;
 mod refusals;
 mod reorgs;

@@ -11,18 +11,23 @@ use bridge_core::{
     id::{Kind, TransferId},
     obstacle::Obstacle,
     posting::WithdrawalIds,
+    schema::{AddressText, Bytes32Text, NumberText},
     transfer::{FoundPhase, FoundTransfer},
     vault_event::{Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog},
     withdrawal::{RefusalReason, Reservation, Status, Verdict, Withdrawal},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{Ref, RefOr, Schema, schema::AnyOfBuilder},
+};
 
 /// Items in one answer; the newest are kept.
 const ITEMS_MAX: usize = 100;
 
 /// What was found for a reference.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Answer {
     /// Oldest first.
     pub(super) items: Vec<Item>,
@@ -36,7 +41,7 @@ pub(super) struct Answer {
 }
 
 /// One deposit or withdrawal.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Item {
     #[serde(rename = "ref")]
     pub(super) reference: String,
@@ -58,6 +63,24 @@ pub(super) enum State {
     Withdrawal(Status),
 }
 
+// Derived it would be `oneOf`, which a name that both kinds have does not satisfy.
+impl PartialSchema for State {
+    fn schema() -> RefOr<Schema> {
+        let both = [DepositState::name(), Status::name()];
+        let any = both
+            .into_iter()
+            .fold(AnyOfBuilder::new(), |any, name| any.item(Ref::from_schema_name(name)));
+        RefOr::T(Schema::AnyOf(any.build()))
+    }
+}
+
+impl ToSchema for State {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((DepositState::name().into_owned(), DepositState::schema()));
+        schemas.push((Status::name().into_owned(), Status::schema()));
+    }
+}
+
 impl State {
     /// Of something that nobody knows anything of.
     pub(super) const fn unseen() -> Self {
@@ -65,37 +88,42 @@ impl State {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum DepositState {
     Pending,
     Cleared,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ChainSide {
     seq: Seq,
+    #[schema(value_type = AddressText)]
     owner: Address,
+    #[schema(value_type = AddressText)]
     pub(super) token: Address,
     /// Token units.
+    #[schema(value_type = NumberText)]
     amount: String,
+    #[schema(value_type = Bytes32Text)]
     tx_hash: B256,
     pub(super) block: BlockNumber,
     confirmations: Confirmations,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Bytes32Text>)]
     outcome_tx_hash: Option<B256>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Confirmations {
     have: u64,
     /// A number, or the tag that decides.
     need: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LedgerSide {
     transfer_id: String,
     debit_account: String,

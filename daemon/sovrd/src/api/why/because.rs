@@ -2,12 +2,13 @@
 
 use bridge_core::{obstacle::Obstacle, withdrawal::Status};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Seconds in a minute.
 const MINUTE: u64 = 60;
 
 /// Why a thing is where it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::api) struct Because {
     /// Stable name of what it waits for; `nothing` where it has ended.
     pub(in crate::api) waits_for: &'static str,

@@ -18,19 +18,20 @@ use bridge_core::{
     withdrawal::Withdrawal,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Nanoseconds in a second.
 const NS: u64 = 1_000_000_000;
 
 /// What everything that a reference names waits for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Page {
     /// One for each deposit or withdrawal, oldest first.
     items: Vec<Why>,
 }
 
 /// What one thing waits for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Why {
     #[serde(rename = "ref")]
     reference: String,
