@@ -29,7 +29,7 @@ use sovrd::chain::bindings;
 /// A running daemon whose only node answers through a proxy, and a deposit that has cleared.
 fn behind_a_proxy() -> Result<(World, Proxy)> {
     let mut world = World::new()?;
-    let proxy = Proxy::start(&world.anvil.url())?;
+    let proxy = Proxy::start(&world.node.url())?;
     world.config.chain.rpc_url = proxy.url();
     world.config.chain.ws_url = None;
     world.start()?;

@@ -60,7 +60,7 @@ fn cases(height: u64) -> Vec<Case> {
 impl Stage {
     fn new(endpoints: usize, quorum: u8) -> Result<Self> {
         let mut world = World::new()?;
-        let url = world.anvil.url();
+        let url = world.node.url();
         let proxies: Vec<Proxy> =
             (0..endpoints).map(|_| Proxy::start(&url)).collect::<Result<_>>()?;
         let chain = &mut world.config.chain;
@@ -282,7 +282,7 @@ fn without_agreement_nothing_moves() -> Result<()> {
 #[test]
 fn two_nodes_behind_one_address_are_seen_through() -> Result<()> {
     let stage = Stage::new(1, 1)?;
-    let other = Proxy::start(&stage.world.anvil.url())?;
+    let other = Proxy::start(&stage.world.node.url())?;
     for behind in 0..5 {
         let height = stage.world.rpc().block_number()?;
         other.set(Fault::Frozen(height.saturating_sub(behind)));
@@ -344,11 +344,11 @@ fn websocket_and_local_socket_serve_as_http_does() -> Result<()> {
         world.judge().map(drop)
     };
     world.config.chain.ws_url = None;
-    world.config.chain.rpc_url = world.anvil.ws_url();
+    world.config.chain.rpc_url = world.node.ws_url();
     world.start()?;
     round_trip(&world)?;
-    world.anvil.stop()?;
-    world.anvil.restart()?;
+    world.node.anvil()?.stop()?;
+    world.node.anvil()?.restart()?;
     world.ready()?;
     round_trip(&world)?;
     assert_eq!(world.stop()?, Some(0));

@@ -1,7 +1,7 @@
 //! Real servers for tests, the local stack and the demo: started on free ports, ended with their
 //! owner, and never left behind.
 //!
-//! [`servers`] starts Anvil, TigerBeetle and the daemon; [`contracts`] deploys the vault;
+//! [`servers`] starts Anvil or Hardhat, TigerBeetle and the daemon; [`contracts`] deploys the vault;
 //! [`config`] writes the daemon's configuration; [`judge`] asks the Python judge, which looks at
 //! chain and ledger by itself; [`stack`] keeps the same servers running for people, and [`demo`]
 //! tells them a story with it.

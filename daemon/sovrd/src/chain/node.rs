@@ -258,13 +258,13 @@ impl Node {
         block: B256,
     ) -> Result<Bytes, ReadError> {
         let request = TransactionRequest::default().with_to(to).with_input(input);
-        let (block, request) = (BlockId::hash(block), &request);
+        let (block, request) = (BlockId::hash_canonical(block), &request);
         self.ask(|p| async move { p.call(request.clone()).block(block).await }).await
     }
 
     /// What an address has of the chain's own money at one block, wei.
     pub(super) async fn ether_of(&self, address: Address, block: B256) -> Result<U256, ReadError> {
-        let at = BlockId::hash(block);
+        let at = BlockId::hash_canonical(block);
         self.ask(|p| async move { p.get_balance(address).block_id(at).await }).await
     }
 
@@ -279,7 +279,7 @@ impl Node {
         };
         let balance = self.ask(move |p| async move { p.get_balance(address).await });
         let (final_nonce, latest_nonce, pending_nonce, balance) = tokio::try_join!(
-            nonce(BlockId::hash(final_block)),
+            nonce(BlockId::hash_canonical(final_block)),
             nonce(BlockId::latest()),
             nonce(BlockId::pending()),
             balance
