@@ -19,6 +19,7 @@ pub const ENCODING: u8 = 3;
 const FIRST_ENCODING: u8 = 1;
 
 /// Where a follower stands: everything up to and including `block` is in the ledger.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// Last block taken in.

@@ -49,6 +49,8 @@ mod proving;
 mod range_check;
 pub mod reserves;
 mod rewind;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod signing;
 pub mod status;
 pub mod submitter;

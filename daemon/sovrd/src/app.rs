@@ -111,7 +111,7 @@ async fn open(config: Config) -> Result<Ready, Failure> {
         chain: Arc::new(config.chain.clone()),
         instance: vault.instance,
         quarantined: quarantined.map(Arc::new),
-        searches: api::turns(),
+        shared: api::Shared::default(),
     };
     let parts = Parts { config, vault, nodes, payouts, ledger, metrics };
     Ok(Ready { engine, handles, parts, listener, sources })
@@ -161,7 +161,8 @@ async fn supervise(ready: Ready, mut stop: StopSignal) -> Result<(), Failure> {
     }
     tasks.spawn("clock", engine::tick(inbox.clone()));
     info!(address = %parts.config.listen, "serving");
-    let server = axum::serve(listener, api::router(sources)).into_future();
+    let server =
+        axum::serve(listener, api::router(sources, &parts.config.cors_origins)).into_future();
     tasks.spawn("api", async move {
         if let Err(error) = server.await {
             error!(%error, "the API stopped");

@@ -8,6 +8,7 @@ pub mod node;
 pub mod nodes;
 pub mod search;
 mod socket;
+pub mod terms;
 pub(crate) mod vault_now;
 pub mod wake;
 

@@ -13,7 +13,7 @@ use alloy::{
     primitives::{Address, B256, Bytes, TxHash, U256, keccak256},
     providers::{DynProvider, Provider},
     rpc::client::BatchRequest,
-    rpc::types::{Block, Filter, Log, TransactionReceipt, TransactionRequest},
+    rpc::types::{Block, Filter, Log, SyncStatus, TransactionReceipt, TransactionRequest},
     sol_types::SolCall,
     transports::TransportError,
 };
@@ -124,6 +124,15 @@ impl Node {
         let block = BlockId::number(number.0);
         let code = self.ask(|p| async move { p.get_code_at(self.vault).block_id(block).await });
         Ok(!code.await?.is_empty())
+    }
+
+    /// True while the node says that it is still syncing.
+    ///
+    /// # Errors
+    /// If the node does not answer.
+    pub async fn is_syncing(&self) -> Result<bool, ReadError> {
+        let status = self.ask(|p| async move { p.syncing().await }).await?;
+        Ok(matches!(status, SyncStatus::Info(_)))
     }
 
     async fn genesis(&self) -> Result<B256, ReadError> {
