@@ -16,6 +16,7 @@ use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
 
 /// A summary of the core.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// The instance number.
@@ -43,6 +44,7 @@ pub struct Summary {
     /// The vault pays nothing before this time; absent while payouts run.
     pub payouts_paused_until: Option<UnixSeconds>,
     /// How many withdrawals wait for what.
+    #[cfg_attr(feature = "schema", schema(value_type = std::collections::HashMap<String, usize>))]
     pub held: BTreeMap<Obstacle, usize>,
     /// Who pays for gas; absent where this daemon pays nobody.
     pub submitter: Option<SubmitterSummary>,
@@ -60,24 +62,29 @@ pub struct Summary {
     #[serde(skip)]
     pub endpoints: Vec<EndpointStatus>,
     /// Why the bridge halted.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<crate::schema::EvidenceObject>))]
     pub halted: Option<Evidence>,
     /// When it halted, milliseconds since 1970.
     pub halted_since: Option<Millis>,
 }
 
 /// The submitter's account.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct SubmitterSummary {
     /// Its address.
+    #[cfg_attr(feature = "schema", schema(value_type = crate::schema::AddressText))]
     pub address: Address,
     /// Wei, by the newest poll.
     #[serde(with = "crate::amount::decimal")]
+    #[cfg_attr(feature = "schema", schema(value_type = crate::schema::NumberText))]
     pub balance: u128,
     /// True while that is less than the configured line.
     pub is_low: bool,
 }
 
 /// Something that is read again, until it fits.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Rereading {
     /// First block of the range; `None` for the final head.
@@ -91,6 +98,7 @@ pub struct Rereading {
     /// Whose answer was the newest that did not fit.
     pub endpoint: Option<EndpointId>,
     /// What is wrong with it.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub reason: Reason,
 }
 

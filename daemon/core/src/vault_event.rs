@@ -136,6 +136,7 @@ pub enum Progress {
 }
 
 /// How a withdrawal ended, on chain or by its deadline.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {

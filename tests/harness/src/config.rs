@@ -129,6 +129,8 @@ pub struct Signer {
 #[allow(missing_docs)]
 pub struct Api {
     pub listen: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cors_origins: Vec<String>,
 }
 
 /// `[log]`
@@ -196,7 +198,7 @@ impl DaemonConfig {
             gasless: Gasless { lead_s: 60, fees: Vec::new() },
             payouts: Some(payouts),
             signer: None,
-            api: Api { listen: format!("127.0.0.1:{}", parts.api_port) },
+            api: Api { listen: format!("127.0.0.1:{}", parts.api_port), cors_origins: Vec::new() },
             log: Log { format: "human".into() },
         })
     }

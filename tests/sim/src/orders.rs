@@ -282,6 +282,11 @@ impl World<'_> {
         let named = bridge_core::id::TransferId(transfer).gasless_named();
         let is_main = (transfer >> 112) & 0xff == 1;
         let main = bridge_core::id::Kind::Main.byte();
-        named.map_or(decoded, |seq| Decoded { kind: if is_main { main } else { 0 }, seq, rest: 0 })
+        named.map_or(decoded, |seq| Decoded {
+            kind: if is_main { main } else { 0 },
+            seq,
+            attempt: 0,
+            rest: 0,
+        })
     }
 }

@@ -10,14 +10,42 @@ use super::{
     reference::Reference,
     transfers,
 };
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 use bridge_core::{
     bridge::NotTaken,
     event::Event,
     gasless::Submission,
+    schema::AddressText,
     withdrawal::{RefusalReason, Reservation},
 };
+use serde::Serialize;
 use std::time::Duration;
+use utoipa::ToSchema;
+
+/// What an owner signs, and the signature.
+#[derive(Debug, Serialize, ToSchema)]
+#[allow(dead_code, reason = "the text is read field by field, to tell all faults at once")]
+pub(super) struct OrderText {
+    /// Whose balance pays.
+    #[schema(value_type = AddressText)]
+    owner: Address,
+    /// Who receives.
+    #[schema(value_type = AddressText)]
+    to: Address,
+    /// What: 0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE for ether.
+    #[schema(value_type = AddressText)]
+    token: Address,
+    /// Token units that leave the vault.
+    amount: String,
+    /// Token units owed besides.
+    fee: String,
+    /// A number below 2^256.
+    nonce: String,
+    /// Unix seconds.
+    deadline: u64,
+    /// 65 bytes as hex digits, or what the owner's contract takes.
+    signature: String,
+}
 
 /// Longest order that is read, bytes: the longest signature in hex digits, and the fields.
 pub(super) const BODY_BYTES_MAX: usize = 8 << 10;
@@ -44,7 +72,7 @@ pub(super) enum Taken {
 /// # Errors
 /// With everything that is wrong with it; or if chain, ledger or engine cannot answer now.
 pub(super) async fn take(sources: &Sources, body: &[u8]) -> Result<Taken, Problem> {
-    let turn = tokio::time::timeout(TURN_MAX, sources.orders.acquire()).await;
+    let turn = tokio::time::timeout(TURN_MAX, sources.shared.orders.acquire()).await;
     let Ok(Ok(_turn)) = turn else {
         return Err(Problem::busy(format!("{ORDERS_MAX} orders are looked at already")));
     };

@@ -67,7 +67,7 @@ impl Node {
         match self.ask(|p| async move { p.call(request.clone()).block(at).await }).await {
             Ok(answer) => Ok(answer.len() >= 32 && answer.starts_with(&ACCEPTED)),
             // A contract that reverts does not accept it.
-            Err(error) if error.is_revert() => Ok(false),
+            Err(error) if error.is_the_contracts() => Ok(false),
             Err(error) => Err(error),
         }
     }
