@@ -207,6 +207,7 @@ mod tests {
             code: 1,
             user_data_128: 0,
             user_data_64: 0,
+            user_data_32: 0,
             timestamp_ns: 1,
         };
         let well = Looked {

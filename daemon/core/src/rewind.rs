@@ -16,6 +16,7 @@ use crate::{
     supersede,
     transfer::NewTransfer,
     vault_event::{Outcome, VaultEvent, VaultLog},
+    withdrawal::Withdrawal,
 };
 
 /// Where the comparison of an old history with the ledger stands.
@@ -189,5 +190,9 @@ pub(crate) fn forget_superseded(config: &Config, persisted: &mut Persisted) -> V
     checkpoint.cursor = origin;
     checkpoint.blocked.clear();
     checkpoint.foretold.clear();
-    std::mem::take(&mut persisted.withdrawals).into_iter().map(|w| w.seq).collect()
+    // What owners signed stands nowhere else, and is asked for still.
+    let all = std::mem::take(&mut persisted.withdrawals).into_iter();
+    let (kept, forgotten): (Vec<_>, Vec<_>) = all.partition(|w| w.intent.is_some());
+    persisted.withdrawals = kept.into_iter().map(Withdrawal::as_before_history).collect();
+    forgotten.into_iter().map(|w| w.seq).collect()
 }
