@@ -114,7 +114,7 @@ fn what_is_away_is_told_from_what_is_wrong() -> Result<()> {
     world.ledger.server().kill9()?;
     told(&world, TRANSIENT, "ledger.unreachable")?;
     world.ledger.restart()?;
-    world.anvil.server().kill9()?;
+    world.node.server().kill9()?;
     told(&world, TRANSIENT, "node.unreachable")?;
     Ok(())
 }

@@ -20,6 +20,7 @@ pub mod logging;
 pub mod metrics;
 pub mod payouts;
 pub mod retry;
+pub mod service;
 pub mod signer;
 pub mod stop;
 pub mod store;
