@@ -16,6 +16,7 @@ use crate::{
         keys,
     },
     progress,
+    service,
     signer::read_token,
     stop::StopSignal,
     store::{self, Opened},
@@ -53,6 +54,9 @@ const WORK_BACKOFF_LONGEST_MS: u64 = 300_000;
 
 /// Final blocks for which another daemon with a quicker node may be ahead of this one.
 const EARLY_BLOCKS_MAX: u64 = 64;
+
+/// Longest time from the signal to stop until the engine has written what it took in.
+const DRAIN_MAX: Duration = Duration::from_secs(20);
 
 /// Longest wait for the engine to say why it ended, once a task of it is gone.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -160,6 +164,10 @@ async fn supervise(ready: Ready, mut stop: StopSignal) -> Result<(), Failure> {
         tasks.spawn("wake", chain::wake::run(url, inbox.clone()));
     }
     tasks.spawn("clock", engine::tick(inbox.clone()));
+    let asked = inbox.clone();
+    tasks.spawn("watchdog", async move {
+        service::alive(|| async { asked.ask(|_core| ()).await.is_some() }).await;
+    });
     info!(address = %parts.config.listen, "serving");
     let server =
         axum::serve(listener, api::router(sources, &parts.config.cors_origins)).into_future();
@@ -169,13 +177,18 @@ async fn supervise(ready: Ready, mut stop: StopSignal) -> Result<(), Failure> {
         }
     });
 
+    service::ready();
     let mut engine_ended = engine_ended;
     let result = tokio::select! {
         result = &mut engine_ended => result,
         () = stop.received() => {
             info!("stopping");
-            inbox.stop().await;
-            engine_ended.await
+            service::stopping();
+            let drained = async {
+                inbox.stop().await;
+                engine_ended.await
+            };
+            tokio::time::timeout(DRAIN_MAX, drained).await.map_err(|_| undrained())?
         }
         ended = tasks.first_to_end() => {
             // They end with the engine; one that ends before it is missing from now on.
@@ -189,6 +202,14 @@ async fn supervise(ready: Ready, mut stop: StopSignal) -> Result<(), Failure> {
         Some(evidence) => Err(Failure::halted(format!("halted: {evidence}"))),
         None => Ok(()),
     }
+}
+
+fn undrained() -> Failure {
+    Failure::transient(format!(
+        "what was under way did not end within {} s of the signal, so the process ends without it; \
+         nothing is lost, chain and ledger hold everything. Look at the disk of store.path",
+        DRAIN_MAX.as_secs()
+    ))
 }
 
 /// Everything that runs beside the engine, each with a name.

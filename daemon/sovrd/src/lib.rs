@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod payouts;
 pub mod progress;
 pub mod retry;
+pub mod service;
 pub mod signer;
 pub mod stop;
 pub mod store;

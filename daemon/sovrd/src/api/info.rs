@@ -226,7 +226,7 @@ fn seconds_between(older: Header, newer: Header) -> f64 {
 
 /// For display: far below the numbers at which it loses anything.
 fn lossy(number: u64) -> f64 {
-    u32::try_from(number).map_or_else(|_| f64::from(u32::MAX), f64::from)
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 fn info(

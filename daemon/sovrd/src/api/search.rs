@@ -40,7 +40,9 @@ pub(super) async fn run(
     let mut last = ReadFault::Unreachable;
     for (node, standing) in sources.nodes.in_order(&summary.endpoints) {
         let size = standing.range_blocks.min(sources.chain.range_blocks_max).max(1);
-        let scope = Scope { deployed, latest, before: part.before_block, size };
+        // Nodes do not like to be asked for blocks that are far from there yet.
+        let before = part.before_block.filter(|before| *before <= latest);
+        let scope = Scope { deployed, latest, before, size };
         match one(node, reference, scope, (part, items_max)).await {
             Ok(found) => return Ok(found),
             Err(error) => last = error.fault(),

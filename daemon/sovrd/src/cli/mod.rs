@@ -8,6 +8,7 @@ mod offline;
 mod proof;
 mod reconcile;
 mod resume;
+mod shell;
 mod status;
 mod supersede;
 mod why;
@@ -62,6 +63,10 @@ enum Command {
     Resume(ConfigFile),
     /// Approve a reorg past finality: shows what it means, does it with the hash of that.
     Supersede(supersede::Arguments),
+    /// Print completions for a shell.
+    Completions(shell::Completions),
+    /// Print the manual page, or write those of all commands.
+    Man(shell::Man),
 }
 
 #[derive(Debug, Subcommand)]
@@ -111,6 +116,11 @@ impl Cli {
             Command::Reconcile(arguments) => block_on(reconcile::run(arguments)),
             Command::Resume(file) => block_on(resume::run(&file)),
             Command::Supersede(arguments) => block_on(supersede::run(arguments)),
+            Command::Completions(arguments) => {
+                shell::completions(&arguments);
+                Ok(())
+            }
+            Command::Man(arguments) => shell::man(&arguments),
         }
     }
 }

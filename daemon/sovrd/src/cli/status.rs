@@ -5,7 +5,10 @@ use crate::exit::Failure;
 use alloy::transports::http::reqwest;
 use clap::Args;
 use serde_json::Value;
-use std::time::Duration;
+use std::{
+    io::{IsTerminal, Write},
+    time::Duration,
+};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -16,25 +19,49 @@ pub(super) struct Arguments {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Show it again every so many seconds, until Ctrl-C.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1",
+          value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    watch: Option<u64>,
 }
+
+/// Clears a terminal and goes to its first line.
+const CLEAR: &str = "\x1b[2J\x1b[H";
 
 /// Shows the status page of the daemon that this configuration belongs to.
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = arguments.file.load()?;
     let url = format!("http://{}/v1/status", config.listen);
+    let Some(pause) = arguments.watch else {
+        print(&shown(&read(&url).await?, arguments.json));
+        return Ok(());
+    };
+    let clear = if std::io::stdout().is_terminal() { CLEAR } else { "" };
+    loop {
+        // A daemon that is away may come back.
+        let text = match read(&url).await {
+            Ok(page) => shown(&page, arguments.json),
+            Err(failure) => failure.message,
+        };
+        if writeln!(std::io::stdout(), "{clear}{text}\n").is_err() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+    }
+}
+
+async fn read(url: &str) -> Result<Value, Failure> {
     let away = |e: reqwest::Error| {
         Failure::transient(format!("no answer from {url}: {e}; is `sovrd run` running?"))
     };
     let client = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(away)?;
-    let page = client.get(&url).send().await.map_err(away)?.text().await.map_err(away)?;
-    let page: Value = serde_json::from_str(&page)
-        .map_err(|e| Failure::transient(format!("{url} is not a status page: {e}")))?;
-    if arguments.json {
-        print(&page.to_string());
-    } else {
-        print(&table(&page));
-    }
-    Ok(())
+    let page = client.get(url).send().await.map_err(away)?.text().await.map_err(away)?;
+    serde_json::from_str(&page)
+        .map_err(|e| Failure::transient(format!("{url} is not a status page: {e}")))
+}
+
+fn shown(page: &Value, json: bool) -> String {
+    if json { page.to_string() } else { table(page) }
 }
 
 fn table(page: &Value) -> String {

@@ -17,6 +17,7 @@ use crate::{
     ledger::client::{CallError, Ledger},
     metrics::Metrics,
     payouts::{checks::refuse_stranger, keys},
+    service,
     stop::StopSignal,
 };
 use alloy::{
@@ -106,13 +107,16 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     info!(signer = %ready.address(), address = %config.listen, "signing");
     let heartbeat = ready.ledger.clone().heartbeat(ready.registry());
     let page = page::router(Arc::new(ready));
+    service::ready();
     tokio::select! {
+        () = service::alive(|| async { true }) => Err(Failure::bug("the signs of life ended")),
         () = heartbeat => Err(Failure::bug("the ledger's heartbeat ended")),
         served = axum::serve(listener, page) => {
             served.map_err(|e| Failure::transient(format!("api.listen: {e}")))
         }
         () = stop.received() => {
             info!("stopping");
+            service::stopping();
             Ok(())
         }
     }
