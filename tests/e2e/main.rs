@@ -28,6 +28,7 @@ mod reserves;
 mod self_help;
 mod service;
 mod signers;
+mod silence;
 mod store;
 mod table;
 mod tools;

@@ -15,7 +15,7 @@ use crate::{
         gather::{Remote, Signers},
         keys,
     },
-    service,
+    progress, service,
     signer::read_token,
     stop::StopSignal,
     store::{self, Opened},
@@ -152,6 +152,7 @@ async fn supervise(ready: Ready, mut stop: StopSignal) -> Result<(), Failure> {
     let address = parts.payouts.as_ref().map(|p| p.submitter.address());
     tasks.spawn("chain", chain::run(parts.nodes, address, orders.chain, inbox.clone()));
     let ledger = parts.ledger;
+    tasks.spawn("progress", progress::run(summary.clone(), parts.metrics.clone()));
     let to_ledger = ledger::run(ledger.clone(), parts.metrics, orders.ledger, inbox.clone());
     tasks.spawn("ledger", to_ledger);
     tasks.spawn("heartbeat", ledger.heartbeat(sentinel(&parts.vault)));

@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod logging;
 pub mod metrics;
 pub mod payouts;
+pub mod progress;
 pub mod retry;
 pub mod service;
 pub mod signer;

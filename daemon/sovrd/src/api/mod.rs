@@ -44,6 +44,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// The ledger must have answered within this time to count as alive.
 const LEDGER_SILENCE_MAX: Duration = Duration::from_secs(5);
 
+/// A poll must have been answered within this time, and within [`POLLS_MISSED`] polls, for the nodes to
+/// count as alive: one that hangs is asked nothing else meanwhile.
+const NODE_SILENCE_MAX: Duration = Duration::from_secs(5);
+const POLLS_MISSED: u32 = 3;
+
 /// Longest time that a request may take.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
@@ -178,6 +183,11 @@ impl Sources {
         }
         let persisting = |r: &&Rereading| r.attempt >= ATTEMPTS_TOLD;
         reasons.extend(summary.rereading.iter().filter(persisting).map(ToString::to_string));
+        let most = Duration::from_millis(self.chain.poll_interval_ms);
+        let most = most.saturating_mul(POLLS_MISSED).max(NODE_SILENCE_MAX);
+        if let Some(silent) = self.nodes.silent_for().filter(|silent| *silent > most) {
+            reasons.push(format!("no node has answered for {} s", silent.as_secs()));
+        }
         if self.ledger.silent_for().is_none_or(|silent| silent > LEDGER_SILENCE_MAX) {
             reasons.push("the ledger does not answer".to_owned());
         }

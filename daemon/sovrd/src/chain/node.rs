@@ -305,7 +305,29 @@ impl Node {
         let decode = |log: &Log| bindings::decode(log).transpose();
         let logs: Result<Vec<VaultLog>, _> = logs.iter().filter_map(decode).collect();
         let logs = logs.map_err(|e| ReadError::Unusable(e.to_string()))?;
+        let headers = self.with_events(&request, &logs, headers).await?;
         Ok(Range { request, final_here, headers, logs })
+    }
+
+    /// Adds the headers of blocks with events. Which these are is only known with the logs, so they
+    /// come in another batch; its last header tells whether it is of the same history.
+    async fn with_events(
+        &self,
+        request: &RangeRequest,
+        logs: &[VaultLog],
+        mut headers: Headers,
+    ) -> Result<Headers, ReadError> {
+        let wanted = Range::wanted(request, logs).into_iter();
+        let mut missing: Vec<u64> =
+            wanted.filter(|n| !headers.contains_key(n)).map(|n| n.0).collect();
+        if missing.is_empty() {
+            return Ok(headers);
+        }
+        missing.push(request.to.0);
+        let more = self.batch(Vec::new(), missing).await?.headers;
+        is_same_end(request, &headers, &more)?;
+        headers.extend(more);
+        Ok(headers)
     }
 
     /// The same, block by block: a node that does not have one of these very blocks cannot answer
@@ -315,10 +337,7 @@ impl Node {
         let by_hash = |h: &Header| Filter::new().at_block_hash(h.block.hash);
         let filters = headers.values().map(by_hash).collect();
         let again = self.batch(filters, vec![request.to.0]).await?;
-        if headers.get(&request.to) != again.headers.get(&request.to) {
-            let number = request.to;
-            return Err(ReadError::Unusable(format!("block {number} changed while it was read")));
-        }
+        is_same_end(request, &headers, &again.headers)?;
         Ok(Batch { headers, ..again })
     }
 
@@ -480,8 +499,19 @@ impl Node {
 #[derive(Debug)]
 struct Batch {
     logs: Vec<Log>,
-    headers: BTreeMap<BlockNumber, Header>,
+    headers: Headers,
     final_here: BlockNumber,
+}
+
+type Headers = BTreeMap<BlockNumber, Header>;
+
+/// Two batches may come from two nodes behind one address.
+fn is_same_end(request: &RangeRequest, one: &Headers, other: &Headers) -> Result<(), ReadError> {
+    let number = request.to;
+    if one.get(&number) == other.get(&number) {
+        return Ok(());
+    }
+    Err(ReadError::Unusable(format!("block {number} changed while it was read")))
 }
 
 fn shown(logs: &[Log]) -> Result<Vec<Shown>, ReadError> {
@@ -490,13 +520,9 @@ fn shown(logs: &[Log]) -> Result<Vec<Shown>, ReadError> {
     shown.map_err(|e| ReadError::Unusable(e.to_string()))
 }
 
-/// The headers that a range needs.
+/// The headers that a range needs, whatever happened in it.
 fn numbers(request: &RangeRequest) -> Vec<u64> {
-    if request.all_headers {
-        (request.from.0..=request.to.0).collect()
-    } else {
-        vec![request.from.0, request.to.0]
-    }
+    Range::wanted(request, &[]).into_iter().map(|n| n.0).collect()
 }
 
 fn header_of(block: &Block) -> Header {
