@@ -15,6 +15,7 @@ mod crash;
 mod flows;
 mod halt;
 mod hostile;
+mod large;
 mod nodes;
 mod payouts;
 mod refusals;

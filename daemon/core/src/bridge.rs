@@ -296,7 +296,7 @@ impl Bridge {
                     let chain = self.told(seq, None);
                     return self.halt(Evidence::PaidWithoutReservation { seq, chain }, out);
                 }
-                Next::Wait | Next::Confirm | Next::Authorize(_) | Next::Submit => {}
+                Next::Wait | Next::Confirm | Next::Authorize(_) | Next::Submit | Next::Finish => {}
             }
         }
     }

@@ -13,7 +13,11 @@ const ONE_MORE_REFUSAL: u64 = 60_000;
 /// The gas limit of a call, where `one` is that of a single payout or refusal.
 #[must_use]
 pub(crate) fn limit_of(call: &Call, one: u64) -> u64 {
-    let Call::Withdrawals(items) = call else { return PLAIN_TRANSFER };
+    let items = match call {
+        Call::Withdrawals(items) => items,
+        Call::Finish(_) => return one,
+        Call::Nothing => return PLAIN_TRANSFER,
+    };
     let pays = items.first().is_none_or(|item| item.authorization.verdict == Verdict::Pay);
     limit(items.len(), pays, one)
 }

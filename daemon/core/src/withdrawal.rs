@@ -2,12 +2,12 @@
 
 use crate::{
     amount::LedgerAmount,
-    block::{Millis, Seq},
+    block::{Millis, Seq, UnixSeconds},
     obstacle::Obstacle,
-    vault_event::{Outcome, Request},
+    vault_event::{Outcome, Request, Window},
 };
 use alloy_primitives::{B256, Bytes};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A withdrawal that has not ended everywhere yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +20,9 @@ pub struct Withdrawal {
     pub ledger_amount: LedgerAmount,
     /// What the ledger said.
     pub reservation: Reservation,
-    /// True while the payout waits in the contract's queue.
-    pub queued: bool,
+    /// Once the payout waits in the contract's queue. Earlier versions wrote only whether it did.
+    #[serde(deserialize_with = "window")]
+    pub queued: Option<Window>,
     /// How it ended on chain, once final.
     pub outcome: Option<Outcome>,
     /// Number of the event that ended it; `None` where its deadline did.
@@ -166,6 +167,9 @@ pub enum Next {
     Authorize(Verdict),
     /// Put the authorisation into a transaction.
     Submit,
+    /// It waits in the contract's queue: pay it there once its window is over, or cancel it once that
+    /// has expired. Needs no signature.
+    Finish,
     /// Post (true) or void (false) the pending.
     Resolve(Outcome),
     /// Nothing was reserved and the chain is done with it.
@@ -183,7 +187,7 @@ impl Withdrawal {
             request,
             ledger_amount,
             reservation: Reservation::Unknown,
-            queued: false,
+            queued: None,
             outcome: None,
             ended_by: None,
             authorization: None,
@@ -216,7 +220,7 @@ impl Withdrawal {
             (Reservation::Reserved, Some(outcome)) => Next::Resolve(outcome),
             (Reservation::Refused(_), Some(o)) if o.is_payout() => Next::Contradiction(o),
             (Reservation::Refused(_), Some(_)) => Next::Forget,
-            (Reservation::Reserved, None) if self.queued => Next::Wait,
+            (Reservation::Reserved, None) if self.queued.is_some() => Next::Finish,
             (Reservation::Reserved, None) => self.towards(Verdict::Pay),
             (Reservation::Refused(reason), None) => self.towards(Verdict::Refuse(reason)),
         }
@@ -251,7 +255,7 @@ impl Withdrawal {
             (Some(Outcome::Expired), _) => Status::Expired,
             (None, Reservation::Unknown) => Status::Requested,
             (None, Reservation::Refused(_)) => Status::Refusing,
-            (None, Reservation::Reserved) if self.queued => Status::Queued,
+            (None, Reservation::Reserved) if self.queued.is_some() => Status::Queued,
             (None, Reservation::Reserved) => match (&self.authorization, self.work) {
                 (None, _) => Status::Reserved,
                 (Some(_), Work::Submitted) => Status::Submitted,
@@ -259,6 +263,21 @@ impl Withdrawal {
             },
         }
     }
+}
+
+/// Of a record that tells no times, the contract itself is asked again and again.
+fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Window>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Queued {
+        Known(Option<Window>),
+        Whether(bool),
+    }
+    let unknown = Window { opens: UnixSeconds(0), expires: UnixSeconds(u64::MAX) };
+    Ok(match Queued::deserialize(deserializer)? {
+        Queued::Known(window) => window,
+        Queued::Whether(queued) => queued.then_some(unknown),
+    })
 }
 
 /// The states of a withdrawal, from core to page.
@@ -301,7 +320,9 @@ impl Status {
             Self::Reserved => "the amount is set aside; the payout is being signed",
             Self::Authorized => "the payout is signed; its transaction is being sent",
             Self::Submitted => "the payout transaction is sent; waiting for its block",
-            Self::Queued => "a large payout: it waits for the contract's window",
+            Self::Queued => {
+                "a large payout: it waits for its window in the contract, then it is paid"
+            }
             Self::Paid => "the money reached the recipient",
             Self::Deferred => "the recipient refused the money; the owner can claim it",
             Self::Refusing => "the ledger refused it; the refusal is being written on chain",

@@ -14,6 +14,7 @@ mod common;
 mod deposits;
 mod endpoints;
 mod halts;
+mod large;
 mod ledger_trouble;
 mod node_trouble;
 mod obstacles;

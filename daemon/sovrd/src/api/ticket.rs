@@ -72,7 +72,7 @@ fn of(sources: &Sources, open: &Withdrawal) -> Option<Ticket> {
     let signatures = authorization.signatures.clone();
     let (seq, authorization) = (open.seq, authorization.clone());
     let (verdict, proof) = (authorization.verdict, authorization.proof.clone());
-    let calldata = bindings::calldata(&[Carried { seq, request: *request, authorization }])?;
+    let calldata = bindings::carrying(&[Carried { seq, request: *request, authorization }])?;
     let (verdict, sentence) = match verdict {
         Verdict::Pay => ("pay", "anybody may send this call to the vault until the deadline"),
         Verdict::Refuse(_) => ("refuse", "anybody may send this call; it closes the request"),

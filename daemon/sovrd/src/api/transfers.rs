@@ -12,7 +12,7 @@ use bridge_core::{
     obstacle::Obstacle,
     posting::WithdrawalIds,
     transfer::{FoundPhase, FoundTransfer},
-    vault_event::{Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog},
+    vault_event::{Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, Window},
     withdrawal::{RefusalReason, Reservation, Status, Verdict, Withdrawal},
 };
 use serde::Serialize;
@@ -48,6 +48,18 @@ struct Item {
     chain: Option<ChainSide>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ledger: Option<LedgerSide>,
+    /// For a large payout that waits in the contract's queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<Waiting>,
+}
+
+/// How long a large payout still waits.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Waiting {
+    #[serde(flatten)]
+    window: Window,
+    /// From the newest final block to the end of its window.
+    seconds_left: u64,
 }
 
 /// States of both kinds.
@@ -254,6 +266,7 @@ fn deposit_item(
         sentence,
         chain: log.map(|(log, d)| chain_side(sources, log, d.owner, d.token, d.amount.0, None)),
         ledger: transfer.map(|t| ledger_entry(t, None)),
+        queue: None,
     }
 }
 
@@ -290,6 +303,13 @@ fn withdrawal_item(
             None => status.sentence().to_owned(),
         },
     };
+    let queue = open.and_then(|w| waiting(sources, w));
+    let sentence = match queue {
+        Some(Waiting { seconds_left, .. }) if seconds_left > 0 => {
+            format!("{sentence}; {} left", duration(seconds_left))
+        }
+        Some(_) | None => sentence,
+    };
     let chain = story
         .request
         .as_ref()
@@ -301,13 +321,31 @@ fn withdrawal_item(
         sentence,
         chain,
         ledger: main.map(|t| ledger_entry(t, resolve)),
+        queue,
+    }
+}
+
+/// How long a large payout still waits, by the chain's time.
+fn waiting(sources: &Sources, open: &Withdrawal) -> Option<Waiting> {
+    let window = open.queued.filter(|_| open.outcome.is_none())?;
+    let now = sources.now().final_time.unwrap_or_default();
+    Some(Waiting { window, seconds_left: window.opens.0.saturating_sub(now.0) })
+}
+
+/// A time for people, in its largest unit and the next.
+fn duration(seconds: u64) -> String {
+    match (seconds / 86_400, seconds % 86_400 / 3_600, seconds % 3_600 / 60, seconds % 60) {
+        (0, 0, 0, s) => format!("{s} s"),
+        (0, 0, m, s) => format!("{m} min {s} s"),
+        (0, h, m, _) => format!("{h} h {m} min"),
+        (d, h, ..) => format!("{d} d {h} h"),
     }
 }
 
 /// What keeps an open withdrawal from being paid now.
 fn waits_for(sources: &Sources, open: &Withdrawal) -> Option<Obstacle> {
     let paused = sources.now().payouts_paused_until.is_some();
-    let waiting = matches!(open.status(), Status::Reserved | Status::Authorized);
+    let waiting = matches!(open.status(), Status::Reserved | Status::Authorized | Status::Queued);
     if waiting && paused && open.verdict() == Some(Verdict::Pay) {
         return Some(Obstacle::PayoutsPaused);
     }

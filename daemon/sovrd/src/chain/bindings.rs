@@ -9,11 +9,11 @@ use bridge_core::{
     amount::{ScaleDivisor, TokenAmount},
     asset::{LedgerId, Listing},
     block::{BlockNumber, BlockRef, Seq, UnixSeconds},
-    command::Carried,
+    command::{Call, Carried, Finishing},
     event::ContractState,
     signing::{self, Ask},
     vault_event::{
-        Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent,
+        Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, Window, WithdrawalEvent,
     },
     withdrawal::{Authorization, RefusalReason, Verdict},
 };
@@ -109,7 +109,11 @@ fn translate(event: &VaultEvents) -> Result<Option<(u64, VaultEvent)>, &'static 
         VaultEvents::TokenDelisted(e) => (e.seq, VaultEvent::Delisted(LedgerId(e.ledger))),
         VaultEvents::Claimed(e) => (e.seq, VaultEvent::Claimed),
         VaultEvents::NonceInvalidated(e) => (e.seq, VaultEvent::NonceInvalidated),
-        VaultEvents::PayoutQueued(e) => progress(e.seq, e.id, e.kind, e.nonce, Progress::Queued)?,
+        VaultEvents::PayoutQueued(e) => {
+            let (opens, expires) = (UnixSeconds(e.finalizeAfter), UnixSeconds(e.expiresAt));
+            let queued = Progress::Queued(Window { opens, expires });
+            progress(e.seq, e.id, e.kind, e.nonce, queued)?
+        }
         VaultEvents::PayoutVetoed(e) => {
             progress(e.seq, e.id, e.kind, e.nonce, Progress::Ended(Outcome::Refused))?
         }
@@ -199,9 +203,26 @@ pub const fn contract_state(state: u8) -> Option<ContractState> {
     }
 }
 
+/// What is called at the vault; `None` for nothing.
+#[must_use]
+pub fn calldata(call: &Call) -> Option<Vec<u8>> {
+    match call {
+        Call::Withdrawals(items) => carrying(items),
+        Call::Finish(Finishing { seq, request, pays }) => {
+            let (kind, withdrawal) = (0, withdrawal(*seq, request));
+            Some(if *pays {
+                IVault::finalizeCall { kind, withdrawal }.abi_encode()
+            } else {
+                IVault::cancelExpiredCall { kind, withdrawal }.abi_encode()
+            })
+        }
+        Call::Nothing => None,
+    }
+}
+
 /// The call that carries authorisations under one root to the vault; `None` for no withdrawal.
 #[must_use]
-pub fn calldata(items: &[Carried]) -> Option<Vec<u8>> {
+pub fn carrying(items: &[Carried]) -> Option<Vec<u8>> {
     let first = items.first()?;
     let Authorization { verdict, signatures, proof } = &first.authorization;
     let (signatures, verdict) = (signatures.clone(), *verdict);
@@ -226,24 +247,26 @@ pub fn calldata(items: &[Carried]) -> Option<Vec<u8>> {
 }
 
 fn payout_item(item: &Carried) -> IVaultTypes::PayoutItem {
-    let (withdrawal, proof) = (withdrawal(item), item.authorization.proof.clone());
+    let (withdrawal, proof) =
+        (withdrawal(item.seq, &item.request), item.authorization.proof.clone());
     IVaultTypes::PayoutItem { kind: 0, withdrawal, ownerSignature: Bytes::new(), proof }
 }
 
 fn refusal_item(item: &Carried) -> Option<IVaultTypes::RefusalItem> {
     let Verdict::Refuse(reason) = item.authorization.verdict else { return None };
-    let (withdrawal, proof) = (withdrawal(item), item.authorization.proof.clone());
+    let (withdrawal, proof) =
+        (withdrawal(item.seq, &item.request), item.authorization.proof.clone());
     Some(IVaultTypes::RefusalItem { kind: 0, withdrawal, reason: reason.number(), proof })
 }
 
-fn withdrawal(item: &Carried) -> IVaultTypes::Withdrawal {
+fn withdrawal(seq: Seq, request: &Request) -> IVaultTypes::Withdrawal {
     IVaultTypes::Withdrawal {
-        owner: item.request.owner,
-        to: item.request.to,
-        token: item.request.token,
-        amount: item.request.amount.0,
+        owner: request.owner,
+        to: request.to,
+        token: request.token,
+        amount: request.amount.0,
         fee: 0,
-        nonce: U256::from(item.seq.0),
-        deadline: item.request.deadline.0,
+        nonce: U256::from(seq.0),
+        deadline: request.deadline.0,
     }
 }

@@ -9,7 +9,9 @@ use bridge_core::{
     eip712::Domain,
     event::ContractState,
     obstacle::Obstacle,
-    vault_event::{Deposit, Origin, Outcome, Progress, Request, VaultEvent, WithdrawalEvent},
+    vault_event::{
+        Deposit, Origin, Outcome, Progress, Request, VaultEvent, Window, WithdrawalEvent,
+    },
 };
 use std::ops::Range;
 
@@ -21,6 +23,8 @@ pub const MAX_DEADLINE: u64 = 240;
 pub const MAX_OPEN: usize = 4;
 /// How long a queued payout can be finalized, seconds.
 pub const QUEUE_PERIOD: u64 = 60;
+/// How long it waits before, seconds.
+pub const QUEUE_WINDOW: u64 = 30;
 
 /// What a transaction asks of the contract; tokens by their place in [`Vault::listings`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,12 +71,12 @@ pub struct Slot {
     pub state: State,
 }
 
-/// `IVaultTypes.State`, with when a queued payout expires.
+/// `IVaultTypes.State`, with the window of a queued payout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the contract's own names")]
 pub enum State {
     Requested,
-    Queued { expires: u64 },
+    Queued(Window),
     Paid,
     Deferred,
     Refused,
@@ -139,7 +143,7 @@ impl Vault {
         match self.slot(id).map(|s| s.state) {
             None => ContractState::None,
             Some(State::Requested) => ContractState::Requested,
-            Some(State::Queued { .. }) => ContractState::Queued,
+            Some(State::Queued(_)) => ContractState::Queued,
             Some(State::Paid | State::Deferred) => ContractState::PaidOrDeferred,
             Some(State::Refused | State::Cancelled) => ContractState::RefusedOrCancelled,
         }
@@ -174,10 +178,13 @@ impl Vault {
                 return None;
             }
             Call::Cancel { id } => self.cancel(id, time)?,
-            Call::Finalize { id } => self.finalize(rules, id, time)?,
-            Call::Veto { id } => {
-                self.end(id, State::Refused, |s| matches!(s, State::Queued { .. }))?
+            Call::Finalize { id } => {
+                if time < self.paused_until {
+                    return None;
+                }
+                self.finalize(rules, id, time)?
             }
+            Call::Veto { id } => self.end(id, State::Refused, |s| matches!(s, State::Queued(_)))?,
             Call::Claim { token, owner } => self.claim(token, owner)?,
             Call::List { token } => {
                 let listed = self.listed[token].unwrap_or(false);
@@ -206,6 +213,8 @@ impl Vault {
         let (id, signers, pays) = match *call {
             Call::Payout { id, signers } => (id, signers, true),
             Call::Refuse { id, signers } => (id, signers, false),
+            Call::Finalize { id } => return self.finish_obstacle(rules, call, id, time),
+            Call::Cancel { id } => return self.finish_obstacle(rules, call, id, time),
             _ => return None,
         };
         if pays && time < self.paused_until {
@@ -222,6 +231,24 @@ impl Vault {
         }
         let reverts = self.clone().execute(rules, call, time).is_none();
         reverts.then_some(Obstacle::VaultShort)
+    }
+
+    fn finish_obstacle(&self, rules: &Rules, call: &Call, id: B256, time: u64) -> Option<Obstacle> {
+        let pays = matches!(call, Call::Finalize { .. });
+        if pays && time < self.paused_until {
+            return Some(Obstacle::PayoutsPaused);
+        }
+        let Some(State::Queued(window)) = self.slot(id).map(|s| s.state) else {
+            return Some(Obstacle::AlreadyEnded);
+        };
+        match (time < window.opens.0, time > window.expires.0) {
+            (true, _) => Some(Obstacle::WindowOpen),
+            (_, true) if pays => Some(Obstacle::QueueExpired),
+            _ => {
+                let reverts = self.clone().execute(rules, call, time).is_none();
+                reverts.then_some(Obstacle::VaultShort)
+            }
+        }
     }
 
     fn deposit(
@@ -251,7 +278,7 @@ impl Vault {
     ) -> Option<VaultEvent> {
         self.listed[token]?;
         let Listing { token: address, ledger, divisor } = rules.tokens[token];
-        let waits = |s: &&Slot| matches!(s.state, State::Requested | State::Queued { .. });
+        let waits = |s: &&Slot| matches!(s.state, State::Requested | State::Queued(_));
         let open = self.slots.iter().filter(waits).filter(|s| s.request.owner == owner).count();
         if open >= MAX_OPEN || amount == 0 || !amount.is_multiple_of(divisor.get()) {
             return None;
@@ -282,16 +309,17 @@ impl Vault {
         }
         let units = slot.request.amount.0 / rules.tokens[token].divisor.get();
         if units >= rules.queue_from {
-            let queued = State::Queued { expires: time + QUEUE_PERIOD };
-            return self.step(id, queued, Progress::Queued);
+            let opens = UnixSeconds(time + QUEUE_WINDOW);
+            let window = Window { opens, expires: opens.plus(QUEUE_PERIOD) };
+            return self.step(id, State::Queued(window), Progress::Queued(window));
         }
         self.pay(rules, &slot, token)
     }
 
     fn finalize(&mut self, rules: &Rules, id: B256, time: u64) -> Option<VaultEvent> {
         let slot = *self.slot(id)?;
-        let State::Queued { expires } = slot.state else { return None };
-        if time > expires {
+        let State::Queued(window) = slot.state else { return None };
+        if time < window.opens.0 || time > window.expires.0 {
             return None;
         }
         let token = rules.token(slot.request.token)?;
@@ -315,7 +343,7 @@ impl Vault {
         let slot = *self.slot(id)?;
         let over = match slot.state {
             State::Requested => time > slot.request.deadline.0,
-            State::Queued { expires } => time > expires,
+            State::Queued(window) => time > window.expires.0,
             State::Paid | State::Deferred | State::Refused | State::Cancelled => false,
         };
         over.then(|| self.step(id, State::Cancelled, Progress::Ended(Outcome::Cancelled)))?
