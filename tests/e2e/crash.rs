@@ -2,8 +2,9 @@
 
 use crate::world::{ETHER, PATIENCE, VALID, World, daemon, daemon_with_failpoints};
 use anyhow::{Result, ensure};
-use harness::{keys::Role, wait};
-use std::{fs, os::unix::process::ExitStatusExt};
+use harness::{keys::Role, trial::crashes, wait};
+use sovrd::failpoint::POINTS;
+use std::{collections::BTreeSet, fs, os::unix::process::ExitStatusExt};
 
 const SIGKILL: i32 = 9;
 
@@ -81,11 +82,9 @@ fn yesterdays_store_is_harmless() -> Result<()> {
 /// one again.
 fn killed_at(point: &str) -> Result<()> {
     let mut world = World::new()?;
-    let marker = world.dir.path().join("reached");
-    let env = vec![
-        ("SOVR_FAIL_POINT".to_owned(), point.to_owned()),
-        ("SOVR_FAIL_POINT_MARKER".to_owned(), marker.display().to_string()),
-    ];
+    let file = world.dir.path().join("fail-point");
+    fs::write(&file, point)?;
+    let env = vec![("SOVR_FAIL_POINT".to_owned(), file.display().to_string())];
     let eth = world.token("ETH")?;
     let alice = world.wallet(Role::Alice)?;
     world.vault.deposit(&alice, &eth, 3 * ETHER, alice.address())?;
@@ -95,8 +94,7 @@ fn killed_at(point: &str) -> Result<()> {
     world.spawn(&daemon_with_failpoints()?, env)?;
     let status = world.sovrd.as_mut().unwrap().wait_exit(PATIENCE)?;
     ensure!(status.signal() == Some(SIGKILL), "ended with {status}, not by SIGKILL");
-    let reached = fs::read_to_string(&marker)?;
-    ensure!(point.starts_with(&reached), "reached {reached}, not {point}");
+    ensure!(file.with_extension("reached").exists(), "{point} was not reached");
     world.sovrd = None;
 
     world.start()?;
@@ -108,28 +106,37 @@ fn killed_at(point: &str) -> Result<()> {
 
 #[test]
 fn killed_before_the_ledger_write() -> Result<()> {
-    killed_at("before-transfers:1")
+    killed_at("before-deposits")
 }
 
 #[test]
 fn killed_between_ledger_write_and_checkpoint() -> Result<()> {
-    killed_at("after-transfers:1")
+    killed_at("deposits-answered")
 }
 
 #[test]
 fn killed_between_broadcast_and_receipt() -> Result<()> {
-    killed_at("after-broadcast:1")
+    killed_at("broadcast-answered")
 }
 
 #[test]
 fn the_plain_program_has_no_fail_points() -> Result<()> {
-    let has = |program| -> Result<bool> {
-        let bytes = fs::read(program)?;
-        Ok(bytes.windows(15).any(|w| w == b"SOVR_FAIL_POINT"))
+    let has = |program: &[u8], words: &str| {
+        program.windows(words.len()).any(|bytes| bytes == words.as_bytes())
     };
-    assert!(has(daemon_with_failpoints()?)?, "the program with fail points has them");
-    assert!(!has(daemon())?, "what people run has none");
+    let (plain, armed) = (fs::read(daemon())?, fs::read(daemon_with_failpoints()?)?);
+    for words in POINTS.into_iter().chain(["SOVR_FAIL_POINT"]) {
+        assert!(has(&armed, words), "the program with fail points has {words}");
+        assert!(!has(&plain, words), "what people run has no {words}");
+    }
     Ok(())
+}
+
+#[test]
+fn the_crash_matrix_has_every_fail_point() {
+    let known: BTreeSet<&str> = POINTS.into_iter().collect();
+    let tried: BTreeSet<&str> = crashes::ROWS.iter().filter_map(|row| row.fail_point()).collect();
+    assert_eq!(known, tried);
 }
 
 fn copy_folder(from: &std::path::Path, to: &std::path::Path) -> Result<()> {

@@ -221,10 +221,14 @@ fn a_reorganised_deposit_counts_as_the_final_chain_has_it() -> Result<()> {
     world.start()?;
     let eth = world.token("ETH")?;
     let alice = world.wallet(Role::Alice)?;
+    let before = world.rpc().snapshot()?;
     world.vault.deposit(&alice, &eth, ETHER, alice.address())?;
     world.vault.deposit(&alice, &eth, 2 * ETHER, alice.address())?;
+    wait::until("the deposits to be seen", PATIENCE, || {
+        Ok((world.item("deposit:4")?["state"] == "pending").then_some(()))
+    })?;
     // Both are gone for ever; another one takes the first one's number.
-    world.rpc().reorg(2)?;
+    world.rpc().revert(&before)?;
     let bob = world.wallet(Role::Bob)?;
     world.vault.deposit(&bob, &eth, 3 * ETHER, bob.address())?;
     world.rpc().mine(6)?;

@@ -1,5 +1,6 @@
-//! The whole bridge on real servers: Anvil, TigerBeetle, the daemon just built, and a judge that
-//! reads chain and ledger by itself. One binary; each test brings its own servers.
+//! The whole bridge on real servers: Anvil (or Hardhat, where `SOVR_TEST_NODE` says so),
+//! TigerBeetle, the daemon just built, and a judge that reads chain and ledger by itself. One
+//! binary; each test brings its own servers.
 
 #![allow(unreachable_pub, reason = "one binary: there is no outside")]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
@@ -11,19 +12,24 @@
 
 mod api;
 mod causes;
+mod clients;
 mod crash;
+mod doctor;
 mod flows;
 mod halt;
 mod hostile;
 mod large;
 mod nodes;
+mod openapi;
 mod payouts;
 mod refusals;
 mod reorgs;
 mod reserves;
 mod self_help;
 mod signers;
+mod silence;
 mod store;
 mod table;
 mod tools;
+mod why;
 mod world;

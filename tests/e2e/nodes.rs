@@ -60,7 +60,7 @@ fn cases(height: u64) -> Vec<Case> {
 impl Stage {
     fn new(endpoints: usize, quorum: u8) -> Result<Self> {
         let mut world = World::new()?;
-        let url = world.anvil.url();
+        let url = world.node.url();
         let proxies: Vec<Proxy> =
             (0..endpoints).map(|_| Proxy::start(&url)).collect::<Result<_>>()?;
         let chain = &mut world.config.chain;
@@ -282,7 +282,7 @@ fn without_agreement_nothing_moves() -> Result<()> {
 #[test]
 fn two_nodes_behind_one_address_are_seen_through() -> Result<()> {
     let stage = Stage::new(1, 1)?;
-    let other = Proxy::start(&stage.world.anvil.url())?;
+    let other = Proxy::start(&stage.world.node.url())?;
     for behind in 0..5 {
         let height = stage.world.rpc().block_number()?;
         other.set(Fault::Frozen(height.saturating_sub(behind)));
@@ -344,11 +344,11 @@ fn websocket_and_local_socket_serve_as_http_does() -> Result<()> {
         world.judge().map(drop)
     };
     world.config.chain.ws_url = None;
-    world.config.chain.rpc_url = world.anvil.ws_url();
+    world.config.chain.rpc_url = world.node.ws_url();
     world.start()?;
     round_trip(&world)?;
-    world.anvil.stop()?;
-    world.anvil.restart()?;
+    world.node.anvil()?.stop()?;
+    world.node.anvil()?.restart()?;
     world.ready()?;
     round_trip(&world)?;
     assert_eq!(world.stop()?, Some(0));
@@ -357,6 +357,45 @@ fn websocket_and_local_socket_serve_as_http_does() -> Result<()> {
     world.start()?;
     round_trip(&world)?;
     assert_eq!(world.stop()?, Some(0));
+    Ok(())
+}
+
+/// What is bounded over HTTP is bounded here too.
+#[test]
+fn a_local_socket_is_believed_no_more_than_any_other_node() -> Result<()> {
+    let sockets = TempDir::new("s")?;
+    let mut world = World::new()?;
+    let proxy = Proxy::start_at(&sockets.path().join("ipc"), &world.node.url())?;
+    let chain = &mut world.config.chain;
+    (chain.rpc_url, chain.ws_url) = (proxy.url(), None);
+    chain.rpc_timeout_ms = Some(RPC_TIMEOUT_MS);
+    chain.answer_bytes_max = Some(ANSWER_BYTES_MAX);
+    chain.set_aside_max_ms = Some(1_000);
+    world.start()?;
+    let stage = Stage { world, proxies: vec![proxy] };
+    stage.wait_for(stage.deposit()?)?;
+    for Case { name, fault, words } in [
+        case("an answer of 64 MB", Fault::Huge(64 << 20), "cannot be used"),
+        case("answers are cut in the middle", Fault::Cut, "cannot be reached"),
+        case("garbage instead of JSON", Fault::Garbage, ""),
+        case("answers take 3 s", Fault::Slow(Duration::from_secs(3)), "not answer in time"),
+    ] {
+        stage.proxies[0].set(fault);
+        let seq = stage.deposit()?;
+        let said = stage.wait_set_aside(0, words).context(name)?;
+        stage.stays_out(seq).context(name)?;
+        stage.is_spoiled().context(name)?;
+        stage.proxies[0].set(Fault::None);
+        let recovery = stage.wait_for(seq).context(name)?;
+        row(
+            name,
+            "1 endpoint, a local socket",
+            "waited and read again; credited nothing",
+            &said,
+            recovery,
+        )?;
+    }
+    stage.world.judge()?;
     Ok(())
 }
 

@@ -119,7 +119,7 @@ fn low_gas_money_is_an_alarm_that_ends_by_itself() -> Result<()> {
     let world = World::running()?;
     let set = |wei: u128| {
         let parameters = json!([address(Role::Submitter), format!("{wei:#x}")]);
-        world.rpc().call("anvil_setBalance", &parameters)
+        world.rpc().call("hardhat_setBalance", &parameters)
     };
     let wait_for = |low: bool| {
         wait::until(&format!("the alarm to be {low}"), PATIENCE, || {
@@ -146,7 +146,7 @@ fn without_gas_money_nothing_is_sent_and_people_are_told() -> Result<()> {
     world.vault.deposit(&alice, &eth, ETHER, alice.address())?;
     let set = |wei: u128| {
         let balance = json!([address(Role::Submitter), format!("{wei:#x}")]);
-        world.rpc().call("anvil_setBalance", &balance)
+        world.rpc().call("hardhat_setBalance", &balance)
     };
     set(0)?;
     let request = world.vault.request(&alice, &eth, ETHER / 2, alice.address(), VALID)?;

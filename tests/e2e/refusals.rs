@@ -182,7 +182,7 @@ fn another_chain_behind_the_same_address_halts() -> Result<()> {
     world.vault.deposit(&alice, &eth, ETHER, alice.address())?;
     world.wait_state("deposit:3", "cleared")?;
 
-    world.anvil.restart()?;
+    world.node.anvil()?.restart()?;
     world.rpc().mine(20)?;
     let sovrd = world.sovrd.as_ref().unwrap();
     wait::until("the daemon to halt", PATIENCE, || {

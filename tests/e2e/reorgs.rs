@@ -229,7 +229,7 @@ fn a_node_reset_to_the_same_genesis_is_noticed_while_running_and_at_the_start() 
 }
 
 fn reset(world: &mut World, genesis: B256) -> Result<()> {
-    world.anvil.restart()?;
+    world.node.anvil()?.restart()?;
     ensure!(world.rpc().block_hash(0)? == genesis, "the node starts from the same genesis");
     world.rpc().increase_time(1_000)?;
     let again = contracts::deploy(&world.rpc(), &DeployOptions::development()?)?;

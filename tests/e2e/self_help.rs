@@ -41,7 +41,7 @@ fn run(world: &World, name: &str, who: Role, more: &[(&str, String)]) -> Result<
     let path = format!("{}:{}", paths::root().join(".tools/bin").display(), env!("PATH"));
     let mut command = Command::new("bash");
     command.args(["-euo", "pipefail", "-c", &documented(name)?]).current_dir(folder);
-    command.env("PATH", path).env("RPC_URL", world.anvil.url());
+    command.env("PATH", path).env("RPC_URL", world.node.url());
     command.env("VAULT", world.vault.address().to_string());
     command.env("KEYSTORE", keystore).env("PASSWORD_FILE", password);
     command.env("API_URL", world.config.api_url());
@@ -70,7 +70,7 @@ fn with_submitter_and_daemon_off_a_ticket_is_money() -> Result<()> {
     let alice = world.wallet(Role::Alice)?;
     world.vault.deposit(&alice, &eth, ETHER, alice.address())?;
     // The operator's submitter is gone for good: it can pay for nothing.
-    world.rpc().call("anvil_setBalance", &json!([address(Role::Submitter), "0x0"]))?;
+    world.rpc().call("hardhat_setBalance", &json!([address(Role::Submitter), "0x0"]))?;
     let stranger = Address::repeat_byte(0xc1);
     let request = world.vault.request(&alice, &eth, ETHER / 4, stranger, VALID)?;
     wait::until("the ticket", PATIENCE, || {

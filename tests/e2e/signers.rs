@@ -202,7 +202,7 @@ fn a_signer_with_a_lying_node_is_outvoted_and_a_daemon_with_one_is_not_believed(
     })?;
     let signers_node = proxy.context("no proxy")?;
     signers_node.set(Fault::EmptyLogs);
-    let daemons_node = Proxy::start(&world.anvil.url())?;
+    let daemons_node = Proxy::start(&world.node.url())?;
     world.config.chain.rpc_url = daemons_node.url();
     world.config.chain.ws_url = None;
     // The node of the daemon alone tells of more, until its own proof stops it: nothing is proved

@@ -3,63 +3,21 @@
 use crate::world::{ETHER, PATIENCE, VALID, World, daemon};
 use anyhow::{Context, Result, bail, ensure};
 use harness::{
+    disk::Small,
     keys::Role,
     process::{Launch, Lifetime},
     servers::Sovrd,
     wait,
 };
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path};
 
 const CONFIGURATION: i32 = 78;
 const TRANSIENT: i32 = 75;
 
-/// A small file system of its own; unmounted on drop.
-struct Small(PathBuf);
-
-impl Small {
-    fn mount(path: PathBuf) -> Result<Self> {
-        fs::create_dir_all(&path)?;
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&path))?;
-        Ok(Self(path))
-    }
-
-    fn remount(&self, option: &str) -> Result<()> {
-        run(Command::new("mount").args(["-o", &format!("remount,{option}")]).arg(&self.0))
-    }
-
-    /// Leaves no byte free.
-    fn fill(&self) -> Result<PathBuf> {
-        let file = self.0.join("filler");
-        let filled = fs::write(&file, vec![0; 8 << 20]);
-        ensure!(filled.is_err(), "the file system is larger than 8 MiB");
-        Ok(file)
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _gone = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?}: {} (this test mounts a file system: it needs to be root)",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
-}
-
 fn on_small_disk() -> Result<(World, Small)> {
     let mut world = World::new()?;
-    let small = Small::mount(world.dir.path().join("small"))?;
-    world.config.store.path = small.0.join("store");
+    let small = Small::mount(world.dir.path().join("small"), 4)?;
+    world.config.store.path = small.path().join("store");
     Ok((world, small))
 }
 
@@ -92,7 +50,7 @@ fn a_full_disk_ends_the_daemon_with_75_and_costs_nothing() -> Result<()> {
 }
 
 #[test]
-fn a_read_only_disk_is_refused_at_the_start_and_ends_a_running_daemon() -> Result<()> {
+fn a_read_only_disk_is_refused_at_the_start() -> Result<()> {
     let (mut world, small) = on_small_disk()?;
     small.remount("ro")?;
     world.spawn(&daemon(), vec![])?;

@@ -10,7 +10,7 @@ use harness::{
     paths, port,
     process::{Launch, Lifetime},
     rpc::Rpc,
-    servers::{Anvil, AnvilOptions, Sovrd, TigerBeetle, TigerBeetleOptions},
+    servers::{AnvilOptions, Node, Sovrd, TigerBeetle, TigerBeetleOptions},
     temp::TempDir,
     vault::Vault,
     wait,
@@ -40,7 +40,7 @@ pub fn daemon() -> PathBuf {
 /// Everything a test needs. Fields are dropped in order: the daemon before its servers.
 pub struct World {
     pub sovrd: Option<Sovrd>,
-    pub anvil: Anvil,
+    pub node: Node,
     pub ledger: TigerBeetle,
     pub deployment: Deployment,
     pub vault: Vault,
@@ -58,21 +58,21 @@ impl World {
 
     pub fn with(options: AnvilOptions) -> Result<Self> {
         let ledger = TigerBeetle::start(TigerBeetleOptions::default())?;
-        let anvil = Anvil::start(options)?;
-        let deployment = contracts::deploy(&anvil.rpc(), &DeployOptions::development()?)?;
+        let node = Node::start(options)?;
+        let deployment = contracts::deploy(&node.rpc(), &DeployOptions::development()?)?;
         let dir = TempDir::new("e2e")?;
         let config = DaemonConfig::development(Parts {
             deployment: &deployment,
-            rpc_url: &anvil.url(),
-            ws_url: Some(&anvil.ws_url()),
+            rpc_url: &node.url(),
+            ws_url: Some(&node.ws_url()),
             cluster_id: ledger.cluster_id(),
             ledger_addresses: &[ledger.address()],
             api_port: port::free()?,
             folder: dir.path(),
         })?;
-        let vault = Vault::new(&anvil.rpc(), &deployment);
+        let vault = Vault::new(&node.rpc(), &deployment);
         let signers = Vec::new();
-        Ok(Self { sovrd: None, anvil, ledger, deployment, vault, config, dir, signers })
+        Ok(Self { sovrd: None, node, ledger, deployment, vault, config, dir, signers })
     }
 
     /// Two of three signers in processes of their own must sign; `change` their configurations. No
@@ -106,7 +106,7 @@ impl World {
     }
 
     pub fn rpc(&self) -> Rpc {
-        self.anvil.rpc()
+        self.node.rpc()
     }
 
     pub fn wallet(&self, role: Role) -> Result<Wallet> {
@@ -191,7 +191,7 @@ impl World {
     /// Asks the judge until chain and ledger agree.
     pub fn judge(&self) -> Result<Value> {
         let addresses = [self.ledger.address()];
-        let (rpc, id) = (self.anvil.url(), self.ledger.cluster_id());
+        let (rpc, id) = (self.node.url(), self.ledger.cluster_id());
         let mut question = Question::about(&rpc, &self.deployment, id, &addresses);
         question.confirmations = self.config.chain.confirmations;
         judge::check(&question, PATIENCE).with_context(|| self.log_tail())

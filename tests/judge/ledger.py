@@ -111,11 +111,11 @@ class Ledger:
     def __init__(self, cluster_id: int, addresses: str, limit_s: float = START_LIMIT_S) -> None:
         self.where = f"the ledger at {addresses} (cluster {cluster_id})"
         self.limit_s = limit_s
-        self.client = self._within(lambda: tb.ClientSync(cluster_id, addresses))
+        self.client = self.within(lambda: tb.ClientSync(cluster_id, addresses))
 
     def read(self, ledgers: Iterable[int]) -> LedgerView:
         """All accounts and transfers of these ledgers."""
-        return self._within(lambda: self._read(sorted(ledgers)))
+        return self.within(lambda: self._read(sorted(ledgers)))
 
     def _read(self, ledgers: list[int]) -> LedgerView:
         # Transfers first: what is there then is in the balances too, or the next look finds it.
@@ -123,7 +123,7 @@ class Ledger:
         accounts = [account_of(a) for n in ledgers for a in pages(self.client.query_accounts, n)]
         return LedgerView({a.id: a for a in accounts}, {t.id: t for t in transfers})
 
-    def _within(self, work: Callable[[], Any]) -> Any:
+    def within(self, work: Callable[[], Any]) -> Any:
         """The client waits for ever; we don't. The thread that waits is left behind."""
         answers: queue.Queue[tuple[bool, Any]] = queue.Queue()
 

@@ -4,16 +4,19 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Token units as the chain counts them (wei for ether).
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String, pattern = "^[0-9]{1,39}$"))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TokenAmount(#[serde(with = "decimal")] pub u128);
 
 /// Units of a TigerBeetle ledger: token units divided by the listing's scale divisor.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String, pattern = "^[0-9]{1,39}$"))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LedgerAmount(#[serde(with = "decimal")] pub u128);
 
 /// How many token units make one ledger unit; never zero.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String, pattern = "^[0-9]{1,39}$"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ScaleDivisor(#[serde(with = "decimal")] u128);

@@ -9,6 +9,7 @@ use std::fmt;
 pub const ETHER: Address = address!("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE");
 
 /// A TigerBeetle ledger number (`docs/encoding.md`, section 2).
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LedgerId(pub u32);
@@ -33,9 +34,11 @@ impl fmt::Display for LedgerId {
 }
 
 /// What a vault fixed for ever when it listed a token.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     /// ERC-20 address or [`ETHER`].
+    #[cfg_attr(feature = "schema", schema(value_type = crate::schema::AddressText))]
     pub token: Address,
     /// The token's ledger.
     pub ledger: LedgerId,

@@ -13,7 +13,7 @@ use crate::{
     invariant::Position,
     op::Comparison,
     plausible::Rules,
-    posting::{self, Standing, read_standing},
+    posting::{self, Credit, Standing, read_standing},
     reserves::VaultReading,
     supersede::{Supersede, attempt},
     transfer::FoundTransfer,
@@ -121,6 +121,20 @@ impl History {
         self.rules().withdrawal(seq, request).ok()
     }
 
+    /// What a deposit credits, under attempt 0.
+    pub(crate) fn credit(&self, seq: Seq) -> Option<Credit> {
+        let log = self.log(seq)?;
+        let VaultEvent::Deposited(deposit) = &log.event else { return None };
+        self.rules().credit(log, deposit).ok()
+    }
+
+    /// True if a token is listed by one of these events.
+    pub(crate) fn lists_in(&self, first: Seq, last: Seq) -> bool {
+        let is_listing = |log: &&VaultLog| matches!(log.event, VaultEvent::Listed(_));
+        let mut listings = self.logs.iter().filter(is_listing);
+        listings.any(|log| (first..=last).contains(&log.seq))
+    }
+
     /// How a request ended on chain.
     pub(crate) fn end(&self, seq: Seq) -> Option<Outcome> {
         self.ends.get(&seq).copied()
@@ -128,18 +142,9 @@ impl History {
 
     fn comparison(&self, seq: Seq) -> Comparison {
         let attempt = attempt(&self.records, seq);
-        let deposit = self.log(seq).and_then(|log| match &log.event {
-            VaultEvent::Deposited(d) => {
-                let credit = self.rules().credit(log, d).ok()?.under(attempt);
-                Some(posting::deposit(self.instance, &credit, false))
-            }
-            VaultEvent::Requested(_)
-            | VaultEvent::Withdrawal(_)
-            | VaultEvent::Listed(_)
-            | VaultEvent::Delisted(_)
-            | VaultEvent::Claimed
-            | VaultEvent::NonceInvalidated => None,
-        });
+        let deposit = self
+            .credit(seq)
+            .map(|credit| posting::deposit(self.instance, &credit.under(attempt), false));
         let main = self.withdrawal(seq).map(|w| {
             let [_, main] = posting::reservation(self.instance, &w);
             main
@@ -171,7 +176,9 @@ impl History {
     /// Everything in which chain and ledger contradict each other.
     #[must_use]
     pub fn differences(&self, entries: &Entries) -> Vec<Evidence> {
-        let mut found = Vec::new();
+        let listings = BTreeMap::new();
+        let possible = Rules { domain: &self.domain, listings: &listings }.check(&self.logs);
+        let mut found: Vec<Evidence> = possible.err().into_iter().collect();
         for seq in self.numbers() {
             let comparison = self.comparison(seq);
             match comparison.judge(|id| entries.get(&id).copied()) {
@@ -188,9 +195,6 @@ impl History {
         comparison: &Comparison,
         entries: &Entries,
     ) -> Option<Evidence> {
-        if let Some(VaultEvent::Withdrawal(event)) = self.log(seq).map(|log| log.event) {
-            return self.rules().progress(seq, &event).err();
-        }
         let expected = comparison.main.1.as_ref()?;
         let main = entries.get(&comparison.main.0);
         let resolve = TransferId::chain_event(self.instance, Kind::Resolve, seq);
@@ -208,6 +212,9 @@ impl History {
             (Standing::Voided, Some(end)) if end.is_payout() => differs(),
             (Standing::Posted, Some(end)) if end.is_payout() => None,
             (Standing::Posted, _) => differs(),
+            (Standing::Contradiction, Some(end)) if end.is_payout() => {
+                Some(Evidence::PaidWithoutReservation { seq, chain })
+            }
             (Standing::Contradiction, _) if !comparison.is_superseded => differs(),
             (Standing::Absent | Standing::Open | Standing::Voided | Standing::Contradiction, _) => {
                 None
@@ -232,7 +239,12 @@ impl History {
         position.unposted_deposits = missing(self.deposits());
         position.unposted_payouts = missing(self.payouts());
         for (id, amount) in &reading.newest {
-            let Some((kind, seq, _)) = id.event_of(self.instance) else { continue };
+            let Some((kind, seq, of)) = id.event_of(self.instance) else { continue };
+            // What a record superseded is not early, however short the chain is now.
+            let attempt = attempt(&self.records, seq);
+            if of < attempt || (kind == Kind::Resolve.byte() && attempt > 0) {
+                continue;
+            }
             let paid = || self.end(seq).is_some_and(|end| end.is_payout());
             if kind == Kind::Deposit.byte() && seq > self.last() {
                 position.early_deposits.0 = position.early_deposits.0.saturating_add(amount.0);
@@ -245,8 +257,7 @@ impl History {
 
     fn deposits(&self) -> Vec<Expected> {
         let deposit = |log: &VaultLog| {
-            let VaultEvent::Deposited(d) = &log.event else { return None };
-            let credit = self.rules().credit(log, d).ok()?;
+            let credit = self.credit(log.seq)?;
             let id = credit.under(attempt(&self.records, log.seq)).id(self.instance);
             Some(Expected { ledger: credit.ledger, amount: credit.amount, id })
         };

@@ -7,6 +7,7 @@ use std::fmt;
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         #[derive(
             Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
@@ -70,11 +71,13 @@ impl Clock {
 }
 
 /// A block, named beyond doubt.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockRef {
     /// Height.
     pub number: BlockNumber,
     /// Hash.
+    #[cfg_attr(feature = "schema", schema(value_type = crate::schema::Bytes32Text))]
     pub hash: B256,
 }
 

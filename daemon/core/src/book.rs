@@ -235,6 +235,17 @@ impl Book {
         }
     }
 
+    /// Ends the pauses of those that met an obstacle which is gone.
+    pub(crate) fn is_gone(&mut self, obstacle: Obstacle) {
+        if self.held.get(&obstacle).is_none_or(|count| *count == 0) {
+            return;
+        }
+        let waits =
+            |w: &&Withdrawal| w.obstacle == Some(obstacle) && matches!(w.work, Work::Backoff(_));
+        let waiting: Vec<Seq> = self.iter().filter(waits).map(|w| w.seq).collect();
+        waiting.into_iter().for_each(|seq| self.set_work(seq, Work::Idle));
+    }
+
     /// Withdrawals whose deadline lies before `time` and that nothing has ended yet.
     pub(crate) fn expired(&self, time: UnixSeconds, most: usize) -> Vec<Seq> {
         self.deadlines

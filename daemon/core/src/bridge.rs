@@ -11,15 +11,16 @@ use crate::{
     checkpoint::{Change, Checkpoint, Cursor, Persisted, Reach},
     command::{Command, Notice, Output, PayoutCommand},
     eip712::Domain,
-    endpoint::EndpointsConfig,
-    event::{ContractState, Event},
+    endpoint::{EndpointsConfig, ReadFault},
+    event::{ContractState, Event, Range},
     halt::{Evidence, Marker},
     id::{Identity, Instance, InstanceKey},
     op::Op,
+    people::People,
     pipeline::Pipeline,
     plausible::Rules,
     reserves::{Reserves, ReservesConfig},
-    rewind::Replay,
+    rewind::{self, Replay},
     submitter::{Submitter, SubmitterConfig},
     supersede::Supersede,
     vault_event::Outcome,
@@ -102,6 +103,7 @@ pub struct Bridge {
     pub(crate) book: Book,
     pub(crate) submitter: Option<Submitter>,
     pub(crate) listings: BTreeMap<LedgerId, Listing>,
+    pub(crate) people: People,
     pub(crate) blocked: BTreeMap<LedgerId, Cursor>,
     /// Ends of ranges, with the number of operations that must be finished before they count.
     pub(crate) marks: VecDeque<(u64, Cursor)>,
@@ -112,7 +114,7 @@ pub struct Bridge {
     /// restart would come upon that event again.
     pub(crate) foretold: BTreeMap<Seq, Seq>,
     /// Withdrawals that ended everywhere; written with the next checkpoint, which knows them.
-    forgotten: Vec<Seq>,
+    pub(crate) forgotten: Vec<Seq>,
     pub(crate) reserves: Option<Reserves>,
     /// Where the last step stopped looking for withdrawals to pay or refuse.
     pub(crate) pay_after: BTreeMap<Queue, Seq>,
@@ -134,12 +136,13 @@ impl Bridge {
     ///
     /// # Errors
     /// If the store belongs to another instance, or the instance number is 0.
-    pub fn new(config: Config, persisted: Persisted) -> Result<Self, CannotStart> {
+    pub fn new(config: Config, mut persisted: Persisted) -> Result<Self, CannotStart> {
         let ours = config.identity.key();
         let instance = ours.instance().ok_or(CannotStart::InstanceZero)?;
         if let Some(theirs) = persisted.checkpoint.as_ref().map(|c| c.key).filter(|k| *k != ours) {
             return Err(CannotStart::OtherInstance { ours, theirs });
         }
+        let forgotten = rewind::forget_superseded(&config, &mut persisted);
         let cursor = start_of(&config, persisted.checkpoint.as_ref());
         let mut book = Book::default();
         persisted.withdrawals.into_iter().for_each(|w| book.insert(w));
@@ -159,7 +162,7 @@ impl Bridge {
             reach: saved.map(|c| c.reach).unwrap_or_default().or(cursor),
             foretold: saved.map(|c| c.foretold.clone()).unwrap_or_default(),
             reserves: config.reserves.map(Reserves::new),
-            forgotten: Vec::new(),
+            forgotten,
             pay_after: BTreeMap::new(),
             pause_due: config.pauser && persisted.halt.is_some(),
             key: ours,
@@ -170,6 +173,7 @@ impl Bridge {
             book,
             submitter,
             listings: persisted.listings.into_iter().map(|l| (l.ledger, l)).collect(),
+            people: People::default(),
             blocked: BTreeMap::new(),
             marks: VecDeque::new(),
             acked: cursor,
@@ -226,29 +230,37 @@ impl Bridge {
                 self.on_finding(finding, out);
             }
             Event::Range(range) => {
-                let rules = Rules { domain: &self.domain, listings: &self.listings };
-                let finding = self.view.on_range(range, now, |logs| rules.check(logs));
-                self.follow_view();
-                self.on_finding(finding, out);
+                let mut next = Some(range);
+                while let Some(range) = next.filter(|_| self.halted.is_none()) {
+                    self.on_range(range, now, out);
+                    next = self.view.take_early();
+                }
             }
             Event::RangeFailed { request, fault } => {
                 self.view.on_range_failed(request, fault, now);
             }
             Event::State { endpoint, seq, state, .. } => {
                 if state != Some(ContractState::Requested) {
-                    self.view.on_state_failed(endpoint, now);
+                    self.view.on_state_failed(endpoint, ReadFault::Missing, now);
                 }
                 self.on_state(seq, state, now);
             }
-            Event::Holdings { endpoint, block, readings } => {
-                if readings.is_empty() {
-                    self.view.on_state_failed(endpoint, now);
+            Event::Holdings { endpoint, block, readings, fault } => {
+                if let Some(fault) = fault {
+                    self.view.on_state_failed(endpoint, fault, now);
                 }
                 self.on_holdings((endpoint, block), &readings, now, out);
             }
             Event::Ledger(event) => self.on_ledger(event, now, out),
             Event::Payout(event) => self.on_payout(event, now, out),
         }
+    }
+
+    fn on_range(&mut self, range: Range, now: Millis, out: &mut Output) {
+        let rules = Rules { domain: &self.domain, listings: &self.listings };
+        let finding = self.view.on_range(range, now, |logs| rules.check(logs));
+        self.follow_view();
+        self.on_finding(finding, out);
     }
 
     fn on_state(&mut self, seq: Seq, state: Option<ContractState>, now: Millis) {
@@ -262,6 +274,8 @@ impl Bridge {
                     w.work = Work::Idle;
                 });
             }
+            // Read in an earlier life, beyond the checkpoint; should its event come again, so does it.
+            Some(ContractState::None) if seq >= self.view.untaken() => self.drop_withdrawal(seq),
             // All events up to that block were taken in, so any other state contradicts them:
             // a lagging or lying answer. Ask again.
             Some(
@@ -370,6 +384,7 @@ impl Bridge {
             witness: self.pipeline.witness(),
             reach: self.reach,
             foretold: self.foretold.clone(),
+            records: self.config.superseded.len(),
         };
         if self.saved.as_ref() == Some(&checkpoint) && self.forgotten.is_empty() {
             return;

@@ -26,7 +26,7 @@ use crate::{
 };
 use alloy_primitives::{Address, B256};
 use ranges::Reading;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What the view needs to know about its chain.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +71,10 @@ pub(crate) struct ChainView {
     /// Endpoints to ask once more, about a lower block.
     lowered: Vec<(EndpointId, BlockNumber)>,
     reading: Option<Reading>,
+    /// Ranges behind it, in order, whose answers are kept until it is their turn.
+    ahead: VecDeque<Reading>,
+    /// Nothing is read ahead before, since such a read failed.
+    ahead_at: Millis,
     /// Readers to ask beside those who were asked first.
     more_readers: Vec<RangeRequest>,
     attempt: u32,
@@ -121,6 +125,8 @@ impl ChainView {
             outstanding: BTreeMap::new(),
             lowered: Vec::new(),
             reading: None,
+            ahead: VecDeque::new(),
+            ahead_at: Millis(0),
             more_readers: Vec::new(),
             attempt: 0,
             reread_at: Millis(0),
@@ -137,6 +143,11 @@ impl ChainView {
     /// Everything up to here was taken in (not necessarily acknowledged by the ledger yet).
     pub(crate) const fn cursor(&self) -> Cursor {
         self.cursor
+    }
+
+    /// The first event that was not taken in since the start.
+    pub(crate) const fn untaken(&self) -> Seq {
+        self.untaken
     }
 
     /// Everything up to here is beyond doubt: safe to go on from after a restart.
@@ -181,8 +192,8 @@ impl ChainView {
     }
 
     /// A contract's state could not be read, or not be used.
-    pub(crate) fn on_state_failed(&mut self, endpoint: EndpointId, now: Millis) {
-        self.endpoints.failed(endpoint, ReadFault::Missing, now);
+    pub(crate) fn on_state_failed(&mut self, endpoint: EndpointId, fault: ReadFault, now: Millis) {
+        self.endpoints.failed(endpoint, fault, now);
     }
 
     /// What to ask now. `room` is false while the ledger's queue is full.
@@ -191,8 +202,8 @@ impl ChainView {
         let mut commands = self.poll_heads(now);
         let more = std::mem::take(&mut self.more_readers);
         commands.extend(more.into_iter().map(ChainCommand::FetchRange));
-        if room && self.reading.is_none() && now >= self.reread_at {
-            commands.extend(self.next_range().into_iter().map(ChainCommand::FetchRange));
+        if room && now >= self.reread_at {
+            commands.extend(self.next_ranges(now).into_iter().map(ChainCommand::FetchRange));
         }
         commands
     }
@@ -235,6 +246,7 @@ impl ChainView {
 
     fn drop_reading(&mut self) {
         self.reading = None;
+        self.ahead.clear();
         self.more_readers.clear();
     }
 }

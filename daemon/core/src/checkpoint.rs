@@ -19,6 +19,7 @@ pub const ENCODING: u8 = 4;
 const FIRST_ENCODING: u8 = 1;
 
 /// Where a follower stands: everything up to and including `block` is in the ledger.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// Last block taken in.
@@ -84,6 +85,10 @@ pub struct Checkpoint {
     /// there is where it has not come yet), if that lies beyond `cursor`.
     #[serde(default)]
     pub foretold: BTreeMap<Seq, Seq>,
+    /// How many supersede records the ledger held: with another one, what was read before it has to be
+    /// read again.
+    #[serde(default)]
+    pub records: usize,
 }
 
 /// One change of the store; all changes of a step are durable together or not at all.

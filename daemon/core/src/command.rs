@@ -87,7 +87,8 @@ pub struct RangeRequest {
     pub from: BlockNumber,
     /// Last block, included.
     pub to: BlockNumber,
-    /// True if every header of the range is wanted, not only the first and the last.
+    /// True if every header of the range is wanted, not only the first, the last and those of blocks
+    /// with events.
     pub all_headers: bool,
     /// How often this position was read before without a usable answer; a re-read goes by block
     /// hash where the range is short.

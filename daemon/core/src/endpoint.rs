@@ -13,6 +13,7 @@ pub(crate) use standing::Endpoints;
 use std::fmt;
 
 /// An endpoint, by its place in the configuration.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct EndpointId(pub u8);
@@ -120,6 +121,7 @@ impl Default for EndpointsConfig {
 }
 
 /// Being set aside.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Aside {
     /// Since when, milliseconds since 1970.
@@ -127,12 +129,14 @@ pub struct Aside {
     /// When it is tried again, milliseconds since 1970.
     pub until_ms: u64,
     /// The newest reason.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub reason: Reason,
     /// How often its pause has doubled.
     pub level: u32,
 }
 
 /// What people see of an endpoint.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct EndpointStatus {
     /// Its place in the configuration.

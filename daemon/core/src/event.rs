@@ -12,7 +12,7 @@ use crate::{
     withdrawal::Verdict,
 };
 use alloy_primitives::{B256, Bytes};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A fact that an adapter brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,8 +63,10 @@ pub enum Event {
         endpoint: EndpointId,
         /// The block that was asked about.
         block: BlockRef,
-        /// The tokens that could be read.
+        /// The tokens that could be read: where a token's own contract refuses, it is missing.
         readings: Vec<TokenReading>,
+        /// Why the endpoint could not read some of them, if that is its own fault.
+        fault: Option<ReadFault>,
     },
     /// The ledger's answer.
     Ledger(LedgerEvent),
@@ -124,10 +126,30 @@ pub struct Range {
     pub request: RangeRequest,
     /// The height that is final in the eyes of the very node that gave the logs.
     pub final_here: BlockNumber,
-    /// Headers by height: the first and the last of the range, or all.
+    /// Headers by height: at least those of [`Range::wanted`].
     pub headers: BTreeMap<BlockNumber, Header>,
     /// Logs in chain order.
     pub logs: Vec<VaultLog>,
+}
+
+/// Blocks with events whose headers are asked for in one range: what more of them have is held against
+/// numbers and counter alone, so that a backfill costs one call in many.
+pub const EVENT_HEADERS_MAX: usize = 64;
+
+impl Range {
+    /// The blocks whose headers belong to the answer: all of them, or the first, the last, and those
+    /// with events. Where too many have events, as many as allowed, evenly spread.
+    #[must_use]
+    pub fn wanted(request: &RangeRequest, logs: &[VaultLog]) -> BTreeSet<BlockNumber> {
+        let RangeRequest { from, to, all_headers, .. } = *request;
+        if all_headers {
+            return (from.0..=to.0).map(BlockNumber).collect();
+        }
+        let numbers = logs.iter().map(|log| log.block.number);
+        let numbers: BTreeSet<_> = numbers.filter(|n| (from..=to).contains(n)).collect();
+        let step = numbers.len().div_ceil(EVENT_HEADERS_MAX).max(1);
+        [from, to].into_iter().chain(numbers.into_iter().step_by(step)).collect()
+    }
 }
 
 /// `IVaultTypes.State`.

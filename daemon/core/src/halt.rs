@@ -13,6 +13,7 @@ use crate::{
 use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use strum::{EnumDiscriminants, EnumIter, IntoEnumIterator, IntoStaticStr};
 
 /// A halt as the store keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,8 +76,15 @@ pub struct Entry {
 }
 
 /// An answer that contradicts what is known: both versions of what disagrees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumDiscriminants)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[strum_discriminants(
+    name(Cause),
+    doc = "What a piece of evidence is about, to go through all of them.",
+    derive(EnumIter, IntoStaticStr),
+    strum(serialize_all = "snake_case"),
+    allow(missing_docs)
+)]
 pub enum Evidence {
     /// Block 0 has another hash than at the start: another chain.
     GenesisChanged {
@@ -184,6 +192,41 @@ pub enum Evidence {
         /// About this block.
         number: BlockNumber,
     },
+}
+
+impl Cause {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::iter()
+    }
+
+    /// Its name in `/v1/status` and in the store.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// False for what is only read again, for as long as it takes: a range or a head that does not
+    /// fit is an answer like any other, and what it hides will be told by somebody.
+    #[must_use]
+    pub const fn halts(self) -> bool {
+        match self {
+            Self::GenesisChanged
+            | Self::FinalBlockReplaced
+            | Self::ImpossibleEvent
+            | Self::DepositDiffers
+            | Self::WithdrawalDiffers
+            | Self::PaidWithoutReservation
+            | Self::EventReplaced
+            | Self::LedgerLost
+            | Self::ReservesBroken => true,
+            Self::SeqGap
+            | Self::CounterMismatch
+            | Self::BrokenLink
+            | Self::NotFinalThere
+            | Self::NoAgreement => false,
+        }
+    }
 }
 
 impl Told {

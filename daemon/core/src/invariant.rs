@@ -24,6 +24,7 @@ pub struct Position {
 }
 
 /// What the contracts say of one token at one final block, token units.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holdings {
     /// What the vault accounts for: deposits less payouts.
@@ -35,6 +36,7 @@ pub struct Holdings {
 }
 
 /// Sums over all accounts of one ledger, taken while nothing moved.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Books {
     /// Posted debits.

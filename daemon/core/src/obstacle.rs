@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Why nothing was sent for a withdrawal; it is tried again after a growing, bounded pause.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Obstacle {

@@ -19,10 +19,10 @@ use crate::{
     obstacle::Obstacle,
     op::Op,
     posting::Standing,
-    submitter::{Care, Funds},
+    submitter::{Care, Funds, Submitter},
     withdrawal::{Authorization, Next, RefusalReason, Verdict, Withdrawal, Work},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most withdrawals under one root and in one transaction: the gas that the contract keeps for each has
 /// to fit a block many times over.
@@ -170,6 +170,9 @@ impl Bridge {
                 Funds::Filled => Notice::SubmitterFilled { balance },
             }));
         }
+        if submitter.affordable(head, true) > 0 {
+            self.book.is_gone(Obstacle::GasMoneyShort);
+        }
         for care in submitter.care(head, now) {
             match care {
                 Care::Rebroadcast(sent) => {
@@ -190,11 +193,14 @@ impl Bridge {
     }
 
     /// The nonce is used at a final block whose events were all taken in: if the withdrawal has not
-    /// ended by now, this transaction did nothing for it.
+    /// ended by now, this transaction did nothing for it. Where another one carries it too, it is that
+    /// one's: this one may be of a history that was superseded, with another request of that number.
     fn on_nonce_used(&mut self, nonce: u64, seqs: &[Seq], now: Millis, out: &mut Output) {
         out.changes.push(Change::ForgetTransaction(nonce));
         out.withhold(nonce);
-        for seq in seqs.iter().copied() {
+        let elsewhere: BTreeSet<Seq> =
+            self.submitter.iter().flat_map(Submitter::occupied).collect();
+        for seq in seqs.iter().copied().filter(|seq| !elsewhere.contains(seq)) {
             let sent = |w: &&Withdrawal| w.work == Work::Submitted && w.outcome.is_none();
             let Some(withdrawal) = self.book.get(seq).filter(sent) else { continue };
             let is_queued = withdrawal.queued.is_some();

@@ -244,7 +244,9 @@ impl Pipeline {
         }
         for (index, id) in accounts.iter().enumerate() {
             let result = failures.get(&index).copied().unwrap_or(AccountResult::Ok);
-            self.known.insert(*id, read_account(result));
+            let standing =
+                if result.is_usable() { AccountStanding::Ready } else { AccountStanding::Taken };
+            self.known.insert(*id, standing);
         }
         self.advance(Stage::LookUp)
     }
@@ -386,17 +388,6 @@ pub(crate) struct Step {
     pub(crate) command: Option<LedgerCommand>,
     /// Or, if there is none, what became of its operations.
     pub(crate) done: Vec<Done>,
-}
-
-/// A frozen gate shows up as other flags; it is still the right account.
-#[expect(clippy::wildcard_enum_match_arm, reason = "whatever else: not the account meant")]
-const fn read_account(result: AccountResult) -> AccountStanding {
-    match result {
-        AccountResult::Ok | AccountResult::Exists | AccountResult::ExistsWithDifferentFlags => {
-            AccountStanding::Ready
-        }
-        _ => AccountStanding::Taken,
-    }
 }
 
 /// Doubling pause, bounded.

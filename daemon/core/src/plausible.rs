@@ -1,11 +1,13 @@
 //! What a vault can say at all. Anything else was misread, or the node lies: it is read again.
 
 use crate::{
+    amount::LedgerAmount,
     asset::{LedgerId, Listing},
     block::Seq,
     eip712::Domain,
     halt::{Evidence, Told},
-    posting::Credit,
+    id::{AccountId, PersonClass},
+    posting::{self, Credit},
     vault_event::{Deposit, Origin, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent},
     withdrawal::Withdrawal,
 };
@@ -26,7 +28,7 @@ impl Rules<'_> {
             let rules = Rules { listings: &listings, ..self };
             match &log.event {
                 VaultEvent::Deposited(deposit) => {
-                    rules.credit(log, deposit)?;
+                    rules.credited(log, deposit)?;
                 }
                 VaultEvent::Requested(request) => {
                     rules.withdrawal(log.seq, request)?;
@@ -41,12 +43,23 @@ impl Rules<'_> {
         Ok(())
     }
 
-    /// The credit of a deposit.
+    /// What a deposit is worth on its ledger.
+    pub(crate) fn credited(
+        self,
+        log: &VaultLog,
+        deposit: &Deposit,
+    ) -> Result<LedgerAmount, Evidence> {
+        let listing = self.listings.get(&deposit.ledger);
+        listing
+            .and_then(|listing| posting::credited(listing, deposit))
+            .ok_or_else(|| Evidence::ImpossibleEvent { seq: log.seq, chain: Told::of(&log.event) })
+    }
+
+    /// The credit of a deposit; its account is derived anew.
     pub(crate) fn credit(self, log: &VaultLog, deposit: &Deposit) -> Result<Credit, Evidence> {
-        let chain = Told::of(&log.event);
-        let impossible = Evidence::ImpossibleEvent { seq: log.seq, chain };
-        let listing = self.listings.get(&deposit.ledger).ok_or(impossible)?;
-        Credit::of(listing, log, deposit).ok_or(impossible)
+        let amount = self.credited(log, deposit)?;
+        let account = AccountId::person(PersonClass::Funds, deposit.ledger, deposit.owner);
+        Ok(Credit::to(account, amount, log, deposit))
     }
 
     /// The withdrawal that a request begins.

@@ -59,20 +59,28 @@ impl Credit {
     /// amounts, or names another token's ledger.
     #[must_use]
     pub fn of(listing: &Listing, log: &VaultLog, deposit: &Deposit) -> Option<Self> {
-        if listing.token != deposit.token || listing.ledger != deposit.ledger {
-            return None;
-        }
-        Some(Self {
+        let account = AccountId::person(PersonClass::Funds, deposit.ledger, deposit.owner);
+        Some(Self::to(account, credited(listing, deposit)?, log, deposit))
+    }
+
+    /// The credit of an amount to the owner's account, both known already.
+    pub(crate) fn to(
+        account: AccountId,
+        amount: LedgerAmount,
+        log: &VaultLog,
+        deposit: &Deposit,
+    ) -> Self {
+        Self {
             seq: log.seq,
             owner: deposit.owner,
-            account: AccountId::person(PersonClass::Funds, deposit.ledger, deposit.owner),
+            account,
             ledger: deposit.ledger,
-            amount: listing.divisor.to_ledger(deposit.amount)?,
+            amount,
             attempt: 0,
             tx_prefix: be_u128(log.tx_hash.as_slice()),
             block_prefix: be_u64(log.block.hash.as_slice()),
             log_index: log.log_index,
-        })
+        }
     }
 
     /// The same under another attempt.
@@ -92,6 +100,12 @@ impl Credit {
     pub fn new_account(&self) -> NewAccount {
         NewAccount::funds(self.ledger, self.owner)
     }
+}
+
+/// What a deposit is worth on its ledger; `None` as for [`Credit::of`].
+pub(crate) fn credited(listing: &Listing, deposit: &Deposit) -> Option<LedgerAmount> {
+    let is_listed = listing.token == deposit.token && listing.ledger == deposit.ledger;
+    is_listed.then(|| listing.divisor.to_ledger(deposit.amount)).flatten()
 }
 
 /// The transfer of a final deposit; `to_suspense` where the owner's account id is taken.

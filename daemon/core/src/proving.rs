@@ -126,9 +126,13 @@ impl Bridge {
     }
 
     fn moved(&self, id: TransferId, waiting: &BTreeMap<TransferId, LedgerAmount>) -> Moved {
-        let Some((kind, seq, _)) = id.event_of(self.instance) else { return Moved::Known };
+        let Some((kind, seq, attempt)) = id.event_of(self.instance) else { return Moved::Known };
         let is_ahead = seq >= self.view.cursor().next_seq;
         if kind == Kind::Deposit.byte() {
+            // What a record superseded is not early, however short the chain is now.
+            if attempt < self.attempt(seq) {
+                return Moved::Known;
+            }
             return match (is_ahead, waiting.contains_key(&id)) {
                 (true, _) => Moved::EarlyDeposit,
                 (false, true) => Moved::Sooner,
@@ -140,6 +144,7 @@ impl Bridge {
         }
         let next = self.view.cursor().next_seq;
         match self.book.get(seq) {
+            None if self.attempt(seq) > 0 => Moved::Known,
             None if is_ahead || self.foretold.get(&seq).is_some_and(|end| *end >= next) => {
                 Moved::EarlyPayout
             }

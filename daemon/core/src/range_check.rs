@@ -8,7 +8,7 @@ use crate::{
     halt::Evidence,
     vault_event::VaultLog,
 };
-use alloy_primitives::{Address, B256};
+use alloy_primitives::Address;
 
 /// What a range is held against.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ impl Known<'_> {
     }
 
     fn check_headers(&self, range: &Range) -> Result<Header, Evidence> {
-        let RangeRequest { from, to, all_headers, .. } = range.request;
+        let RangeRequest { from, to, .. } = range.request;
         let broken = |number| Evidence::BrokenLink { number };
         // Behind one address there may be a node that lags, on a branch that was given up since:
         // its blocks link just as well. What it holds for final itself is final for everybody.
@@ -56,9 +56,7 @@ impl Known<'_> {
         if range.headers.iter().any(|(number, h)| h.block.number != *number) {
             return Err(broken(from));
         }
-        if all_headers {
-            check_every_link(range, self.cursor.block.hash)?;
-        }
+        check_links(range)?;
         let final_head = self.head.map(|h| h.final_head.block);
         if final_head.is_some_and(|f| f.number == to && f.hash != last.block.hash) {
             return Err(broken(to));
@@ -98,15 +96,15 @@ impl Known<'_> {
     }
 }
 
-fn check_every_link(range: &Range, before: B256) -> Result<(), Evidence> {
-    let mut parent = before;
-    let mut number = range.request.from;
-    while number <= range.request.to {
-        match range.headers.get(&number) {
-            Some(header) if header.parent == parent => parent = header.block.hash,
-            Some(_) | None => return Err(Evidence::BrokenLink { number }),
+/// What belongs to the answer is there, and neighbours link.
+fn check_links(range: &Range) -> Result<(), Evidence> {
+    for number in Range::wanted(&range.request, &range.logs) {
+        let broken = Evidence::BrokenLink { number };
+        let header = range.headers.get(&number).ok_or(broken)?;
+        let before = number.0.checked_sub(1).and_then(|n| range.headers.get(&BlockNumber(n)));
+        if before.is_some_and(|before| header.parent != before.block.hash) {
+            return Err(broken);
         }
-        number = number.plus(1);
     }
     Ok(())
 }

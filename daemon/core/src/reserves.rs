@@ -59,6 +59,7 @@ pub struct TokenReading {
 }
 
 /// The three equations.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Equation {
@@ -71,6 +72,7 @@ pub enum Equation {
 }
 
 /// An equation that does not hold.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Break {
     /// The token's ledger.
@@ -109,6 +111,7 @@ impl fmt::Display for Break {
 }
 
 /// Where a token's proof stands.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Proof {
@@ -124,11 +127,13 @@ pub enum Proof {
 }
 
 /// What is shown of a token.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct TokenReserves {
     /// The token's ledger.
     pub ledger: LedgerId,
     /// The token.
+    #[cfg_attr(feature = "schema", schema(value_type = crate::schema::AddressText))]
     pub token: Address,
     /// Where its proof stands.
     pub proof: Proof,

@@ -3,13 +3,13 @@
 
 use crate::{
     amount::TokenAmount,
-    block::Seq,
+    block::{BlockNumber, Seq},
     book::Book,
-    bridge::{Bridge, view_config},
+    bridge::{Bridge, Config, view_config},
     chain_view::ChainView,
-    checkpoint::Cursor,
+    checkpoint::{Cursor, Persisted},
     command::{Notice, Output},
-    halt::{Entry, Evidence, Told},
+    halt::{Cause, Entry, Evidence, Told},
     id::{Kind, TransferId},
     op::{Comparison, Op},
     posting::{self, Credit},
@@ -48,24 +48,13 @@ impl Bridge {
     /// are all read again. Before the vault's own block nothing can be read again.
     pub(crate) fn on_contradiction(&mut self, evidence: Evidence, out: &mut Output) {
         let origin = self.config.origin.number;
-        match evidence {
-            Evidence::FinalBlockReplaced { number, .. } if number > origin => {
-                self.rewind(evidence, out);
-            }
-            Evidence::GenesisChanged { .. }
-            | Evidence::FinalBlockReplaced { .. }
-            | Evidence::SeqGap { .. }
-            | Evidence::CounterMismatch { .. }
-            | Evidence::BrokenLink { .. }
-            | Evidence::ImpossibleEvent { .. }
-            | Evidence::DepositDiffers { .. }
-            | Evidence::WithdrawalDiffers { .. }
-            | Evidence::PaidWithoutReservation { .. }
-            | Evidence::NotFinalThere { .. }
-            | Evidence::EventReplaced { .. }
-            | Evidence::LedgerLost { .. }
-            | Evidence::NoAgreement { .. }
-            | Evidence::ReservesBroken(_) => self.halt(evidence, out),
+        let is_later = |number: BlockNumber| number > origin;
+        if matches!(evidence, Evidence::FinalBlockReplaced { number, .. } if is_later(number)) {
+            self.rewind(evidence, out);
+        } else if Cause::from(&evidence).halts() {
+            self.halt(evidence, out);
+        } else {
+            out.notices.push(Notice::Suspect(evidence));
         }
     }
 
@@ -90,20 +79,23 @@ impl Bridge {
         out.notices.push(Notice::Rereading(evidence));
     }
 
+    /// The chain does not know it.
+    pub(crate) fn drop_withdrawal(&mut self, seq: Seq) {
+        self.forgotten.extend(self.book.remove(seq).map(|w| w.seq));
+    }
+
     /// In a replay: what the ledger may hold under the numbers of this event.
     pub(crate) fn compare(&mut self, log: &VaultLog) {
         if !self.is_comparing() {
             return;
         }
-        let rules = self.rules();
         let (deposit, main) = match &log.event {
             VaultEvent::Deposited(d) => {
-                let attempt = self.attempt(log.seq);
-                let credit = rules.credit(log, d).ok().map(|c| c.under(attempt));
+                let credit = self.credit(log, d).ok();
                 (credit.map(|c| posting::deposit(self.instance, &c, false)), None)
             }
             VaultEvent::Requested(request) => {
-                let withdrawal = rules.withdrawal(log.seq, request).ok();
+                let withdrawal = self.rules().withdrawal(log.seq, request).ok();
                 let chain = withdrawal.map(|w| posting::reservation(self.instance, &w));
                 (None, chain.map(|[_, main]| main))
             }
@@ -178,4 +170,19 @@ impl Bridge {
         let chain = Told::Deposit { owner, ledger: credit.ledger, amount };
         Evidence::DepositDiffers { seq, chain, ledger }
     }
+}
+
+/// A record was approved since the store was written: what it knows of may be of the history that is
+/// superseded, so everything is taken in again. The withdrawals to forget.
+pub(crate) fn forget_superseded(config: &Config, persisted: &mut Persisted) -> Vec<Seq> {
+    let origin = Cursor { block: config.origin, next_seq: Seq(1) };
+    let records = config.superseded.len();
+    let Some(checkpoint) = persisted.checkpoint.as_mut().filter(|c| c.records != records) else {
+        return Vec::new();
+    };
+    checkpoint.reach = checkpoint.reach.or(checkpoint.cursor);
+    checkpoint.cursor = origin;
+    checkpoint.blocked.clear();
+    checkpoint.foretold.clear();
+    std::mem::take(&mut persisted.withdrawals).into_iter().map(|w| w.seq).collect()
 }

@@ -21,6 +21,7 @@ use std::{collections::BTreeMap, fmt};
 const QUEUED_SHOWN: usize = 16;
 
 /// A summary of the core.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// The instance number.
@@ -52,6 +53,7 @@ pub struct Summary {
     /// Large payouts that wait in the contract's queue, the first of them.
     pub large_payouts: Vec<QueuedPayout>,
     /// How many withdrawals wait for what.
+    #[cfg_attr(feature = "schema", schema(value_type = std::collections::HashMap<String, usize>))]
     pub held: BTreeMap<Obstacle, usize>,
     /// Who pays for gas; absent where this daemon pays nobody.
     pub submitter: Option<SubmitterSummary>,
@@ -69,27 +71,33 @@ pub struct Summary {
     #[serde(skip)]
     pub endpoints: Vec<EndpointStatus>,
     /// Why the bridge halted.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<crate::schema::EvidenceObject>))]
     pub halted: Option<Evidence>,
     /// When it halted, milliseconds since 1970.
     pub halted_since: Option<Millis>,
 }
 
 /// The submitter's account.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct SubmitterSummary {
     /// Its address.
+    #[cfg_attr(feature = "schema", schema(value_type = crate::schema::AddressText))]
     pub address: Address,
     /// Wei, by the newest poll.
     #[serde(with = "crate::amount::decimal")]
+    #[cfg_attr(feature = "schema", schema(value_type = crate::schema::NumberText))]
     pub balance: u128,
     /// True while that is less than the configured line.
     pub is_low: bool,
 }
 
 /// A large payout that waits in the contract's queue.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct QueuedPayout {
     /// The withdrawal.
+    #[cfg_attr(feature = "schema", schema(value_type = crate::schema::Bytes32Text))]
     pub id: B256,
     /// Its ledger.
     pub ledger: LedgerId,
@@ -103,6 +111,7 @@ pub struct QueuedPayout {
 }
 
 /// Something that is read again, until it fits.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Rereading {
     /// First block of the range; `None` for the final head.
@@ -116,6 +125,7 @@ pub struct Rereading {
     /// Whose answer was the newest that did not fit.
     pub endpoint: Option<EndpointId>,
     /// What is wrong with it.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub reason: Reason,
 }
 

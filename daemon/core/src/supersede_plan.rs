@@ -9,13 +9,13 @@ use crate::{
     block::Seq,
     halt::Told,
     id::{AccountId, Instance, Kind, TransferId},
-    posting::{self, Standing, read_standing},
+    posting::{self, Credit, Standing, read_standing},
     supersede::{Supersede, attempt},
     transfer::{NewTransfer, Phase, TransferCode},
 };
 use alloy_primitives::{B256, keccak256};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most numbers in one range.
 pub const RANGE_MAX: u64 = 10_000;
@@ -67,8 +67,14 @@ pub struct Plan {
     pub closed: Vec<Closed>,
     /// Requests that stand in both histories and go on.
     pub kept: Vec<Seq>,
-    /// What the chain says now about every number that the ledger has an entry of.
+    /// What the chain says now about every number that the ledger has an entry of, and about every
+    /// deposit.
     pub chain: Vec<(Seq, Told)>,
+    /// Deposits of the new history on ledgers where something is debited back, credited under the next
+    /// attempt: they make room for losses. All others are left to the daemon, which knows whether
+    /// their ledger can be served.
+    #[serde(skip)]
+    pub credits: Vec<Credit>,
 }
 
 /// Why a range cannot be superseded.
@@ -153,14 +159,21 @@ pub fn plan(
         closed: Vec::new(),
         kept: Vec::new(),
         chain: Vec::new(),
+        credits: Vec::new(),
     };
     for seq in (first.0..=last.0).map(Seq) {
         let deposit = plan.add_deposit(instance, records, seq, entries);
         let main = plan.add_withdrawal(instance, seq, history, entries)?;
-        if deposit || main {
+        let credit = history.credit(seq).map(|c| c.under(attempt(records, seq).saturating_add(1)));
+        if deposit || main || credit.is_some() {
             plan.chain.push((seq, history.told(seq)));
         }
+        plan.credits.extend(credit);
     }
+    // A ledger that served the old history serves the new one, unless it is listed anew.
+    let served: BTreeSet<LedgerId> = plan.takes.iter().map(|t| t.ledger).collect();
+    let is_listed_anew = history.lists_in(first, last);
+    plan.credits.retain(|c| !is_listed_anew && served.contains(&c.ledger));
     if plan.takes.is_empty() && plan.closed.is_empty() {
         return Err(CannotSupersede::Nothing { first, last });
     }

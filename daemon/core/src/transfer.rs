@@ -215,6 +215,14 @@ codes! {
     }
 }
 
+impl AccountResult {
+    /// True if the account is there and the one that is meant. A frozen one shows up with other flags.
+    #[must_use]
+    pub const fn is_usable(self) -> bool {
+        matches!(self, Self::Ok | Self::Exists | Self::ExistsWithDifferentFlags)
+    }
+}
+
 codes! {
     /// Result of `create_transfers` for one transfer, numbered as the server does.
     TransferResult {

@@ -109,6 +109,7 @@ pub enum Progress {
 }
 
 /// When a large payout that waits in the contract's queue can be made.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Not before this time. The contract counts blocks besides, which no event tells.
@@ -118,6 +119,7 @@ pub struct Window {
 }
 
 /// How a withdrawal ended, on chain or by its deadline.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {

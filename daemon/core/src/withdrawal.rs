@@ -281,6 +281,7 @@ fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Window>, 
 }
 
 /// The states of a withdrawal, from core to page.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {

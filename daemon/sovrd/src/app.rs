@@ -15,6 +15,7 @@ use crate::{
         gather::{Remote, Signers},
         keys,
     },
+    progress,
     signer::read_token,
     stop::StopSignal,
     store::{self, Opened},
@@ -110,7 +111,7 @@ async fn open(config: Config) -> Result<Ready, Failure> {
         chain: Arc::new(config.chain.clone()),
         instance: vault.instance,
         quarantined: quarantined.map(Arc::new),
-        searches: api::turns(),
+        shared: api::Shared::default(),
     };
     let parts = Parts { config, vault, nodes, payouts, ledger, metrics };
     Ok(Ready { engine, handles, parts, listener, sources })
@@ -148,6 +149,7 @@ async fn supervise(ready: Ready, mut stop: StopSignal) -> Result<(), Failure> {
     let address = parts.payouts.as_ref().map(|p| p.submitter.address());
     tasks.spawn("chain", chain::run(parts.nodes, address, orders.chain, inbox.clone()));
     let ledger = parts.ledger;
+    tasks.spawn("progress", progress::run(summary.clone(), parts.metrics.clone()));
     let to_ledger = ledger::run(ledger.clone(), parts.metrics, orders.ledger, inbox.clone());
     tasks.spawn("ledger", to_ledger);
     tasks.spawn("heartbeat", ledger.heartbeat(sentinel(&parts.vault)));
@@ -159,7 +161,8 @@ async fn supervise(ready: Ready, mut stop: StopSignal) -> Result<(), Failure> {
     }
     tasks.spawn("clock", engine::tick(inbox.clone()));
     info!(address = %parts.config.listen, "serving");
-    let server = axum::serve(listener, api::router(sources)).into_future();
+    let server =
+        axum::serve(listener, api::router(sources, &parts.config.cors_origins)).into_future();
     tasks.spawn("api", async move {
         if let Err(error) = server.await {
             error!(%error, "the API stopped");

@@ -1,4 +1,4 @@
-//! The body of an HTTP answer, read to a bound: nobody else decides how much memory it takes.
+//! The body of an answer, read to a bound: nobody else decides how much memory it takes.
 
 use alloy::transports::http::reqwest::{self, Response};
 
@@ -11,6 +11,9 @@ pub enum BodyError {
     /// It did not come whole.
     #[error(transparent)]
     Cut(#[from] reqwest::Error),
+    /// The same of a local socket.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
 }
 
 /// Reads a body of at most so many bytes.

@@ -8,6 +8,7 @@ use crate::{
     },
     config::{self, Config},
     exit::Failure,
+    failpoint,
     ledger::client::Ledger,
     retry,
 };
@@ -18,6 +19,7 @@ use bridge_core::{
     transfer::AccountResult,
 };
 use std::{
+    iter,
     net::TcpStream,
     time::{Duration, Instant},
 };
@@ -82,7 +84,11 @@ async fn first_answer<'a>(
     let mut pauses = retry::pauses(LONGEST_PAUSE);
     loop {
         match nodes.facts(chain.deploy_block).await {
-            Ok(found) => return Ok(found),
+            Ok((facts, agree)) => {
+                let first = agree.first().copied();
+                let first = first.ok_or_else(|| Failure::bug("no endpoint".to_owned()))?;
+                return Ok((facts, first));
+            }
             Err(error) if Instant::now() >= deadline => {
                 let all: Vec<String> = chain.endpoints.iter().map(ToString::to_string).collect();
                 return Err(Failure::transient(format!(
@@ -158,13 +164,16 @@ pub async fn claim_ledger(
     let deadline = Instant::now() + Duration::from_millis(config.ledger.start_timeout_ms);
     let mut pauses = retry::pauses(LONGEST_PAUSE);
     let failures = loop {
-        match ledger.create_accounts(&accounts).await {
+        failpoint::reach("before-claim");
+        let call = ledger.create_accounts(&accounts);
+        match failpoint::during(iter::once("claim-under-way"), call).await {
             Ok(failures) => break failures,
             Err(error) if Instant::now() >= deadline => return Err(unreachable(config, &error)),
             Err(error) => warn!(%error, "the ledger does not answer yet"),
         }
         tokio::time::sleep(retry::next(&mut pauses)).await;
     };
+    failpoint::reach("claimed");
     let is_new = !failures.contains_key(&0);
     for (index, result) in failures {
         let Some(account) = accounts.get(index) else { continue };

@@ -1,7 +1,11 @@
 //! Logs for people or as JSON lines, on standard error.
 
 use crate::{config::Log, exit::Failure};
-use std::io::IsTerminal;
+use indicatif::MultiProgress;
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::{LazyLock, OnceLock},
+};
 use tracing::Metadata;
 use tracing_subscriber::{
     EnvFilter, Layer,
@@ -32,6 +36,31 @@ pub fn filter(level: &str) -> Result<EnvFilter, String> {
     EnvFilter::builder().parse(level).map_err(|e| e.to_string())
 }
 
+/// Progress bars on standard error; log lines appear above them.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+static SHOWS_BARS: OnceLock<bool> = OnceLock::new();
+
+/// Where to add progress bars; `None` where standard error is no terminal, or logs are for programs.
+pub fn bars() -> Option<&'static MultiProgress> {
+    SHOWS_BARS.get().is_some_and(|shows| *shows).then(|| &*BARS)
+}
+
+/// Standard error, with the bars out of the way.
+struct BesideBars;
+
+impl Write for BesideBars {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match bars() {
+            Some(bars) => bars.suspend(|| io::stderr().write(line)),
+            None => io::stderr().write(line),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
 fn may_speak(metadata: &Metadata<'_>) -> bool {
     !SILENT.iter().any(|name| metadata.target().starts_with(name))
 }
@@ -44,8 +73,9 @@ pub fn start(log: &Log) -> Result<(), Failure> {
     let filter =
         filter(&log.level).map_err(|e| Failure::configuration(format!("log.level: {e}")))?;
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| BesideBars)
         .with_ansi(std::io::stderr().is_terminal());
+    let _set_before = SHOWS_BARS.set(!log.json && std::io::stderr().is_terminal());
     let lines = if log.json {
         lines.json().flatten_event(true).boxed()
     } else {

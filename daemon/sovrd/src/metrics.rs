@@ -1,5 +1,6 @@
 //! Prometheus metrics. Label values are few and fixed.
 
+use crate::progress::Report;
 use bridge_core::{
     command::Notice,
     obstacle::Obstacle,
@@ -48,6 +49,8 @@ pub struct Metrics {
     up_to_date: Gauge,
     halted: Gauge,
     comparing: Gauge,
+    backfill_events_per_second: Gauge,
+    backfill_seconds_left: Gauge,
     reserves: ReservesGauges,
     rereading: Gauge,
     endpoint_set_aside: Family<Endpoint, Gauge>,
@@ -181,6 +184,16 @@ impl Metrics {
             up_to_date: gauge(r, "up_to_date", "1 if everything final is in the ledger"),
             halted: gauge(r, "halted", "1 after a contradiction"),
             comparing: gauge(r, "comparing", "1 while history is held against the ledger"),
+            backfill_events_per_second: gauge(
+                r,
+                "backfill_events_per_second",
+                "Lately, during a long way to catch up; else 0",
+            ),
+            backfill_seconds_left: gauge(
+                r,
+                "backfill_seconds_left",
+                "Of a long way to catch up; -1 while nothing moves, else 0",
+            ),
             reserves: ReservesGauges::register(r),
             rereading: gauge(r, "rereading", "Reads in vain of what is being read again"),
             endpoint_set_aside: family(r, "endpoint_set_aside", "1 while it is set aside"),
@@ -277,6 +290,15 @@ impl Metrics {
             | Notice::EndpointBack { .. }
             | Notice::Halted(_) => {}
         }
+    }
+
+    /// How far a long way to catch up has come; `None` if there is none.
+    pub fn progress(&self, report: Option<&Report>) {
+        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let speed = report.map_or(0, |r| number(r.events_per_second));
+        self.backfill_events_per_second.set(speed);
+        let left = report.map_or(0, |r| r.seconds_left.map_or(-1, number));
+        self.backfill_seconds_left.set(left);
     }
 
     /// One ledger request was answered.

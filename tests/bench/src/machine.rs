@@ -29,7 +29,10 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 
 /// Longest run of one benchmark.
 const DEADLINE: Duration = Duration::from_secs(600);
@@ -94,6 +97,25 @@ pub(crate) fn run<F>(
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    let (took, ()) = during(server, start, chain, |mut summary, _| async move {
+        summary.wait_for(|s: &Arc<Summary>| s.acknowledged.next_seq.0 > last_seq).await?;
+        Ok(())
+    })?;
+    Ok(took)
+}
+
+/// Runs the bridge from an empty store for as long as `watched` takes, and stops it, which writes its
+/// checkpoint; the time that all took, without preparations.
+pub(crate) fn during<F, W, T>(
+    server: &TigerBeetle,
+    start: Start,
+    chain: impl FnOnce(mpsc::Receiver<ChainCommand>, Inbox) -> F,
+    watched: impl FnOnce(watch::Receiver<Arc<Summary>>, Arc<Ledger>) -> W,
+) -> Result<(Duration, T)>
+where
+    F: Future<Output = ()> + Send + 'static,
+    W: Future<Output = Result<T>>,
+{
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let folder = TempDir::new("bench")?;
     let store = SledStore::open(folder.path())?;
@@ -101,25 +123,30 @@ where
         let metrics = Arc::new(Metrics::new());
         let ledger = Arc::new(Ledger::new(&ledger_config(server)?, metrics.clone())?);
         claim(&ledger, start).await?;
-        let core =
-            CoreConfig { identity: start.identity, origin: start.origin, ..app::core_defaults() };
+        let core = CoreConfig {
+            identity: start.identity,
+            origin: start.origin,
+            // As the daemon does where it has just registered its instance: `claim` fails otherwise.
+            is_new: true,
+            ..app::core_defaults()
+        };
         let bridge = Bridge::new(core, Persisted::default())?;
         let (engine, handles) = Engine::new(bridge, store, metrics.clone());
-        let Handles { inbox, orders, mut summary } = handles;
+        let Handles { inbox, orders, summary } = handles;
         let began = Instant::now();
-        let thread = std::thread::spawn(move || engine.run());
+        let thread = std::thread::Builder::new().name("engine".into()).spawn(|| engine.run())?;
         let mut tasks = JoinSet::new();
         tasks.spawn(chain(orders.chain, inbox.clone()));
-        tasks.spawn(ledger::run(ledger, metrics, orders.ledger, inbox.clone()));
+        tasks.spawn(ledger::run(ledger.clone(), metrics, orders.ledger, inbox.clone()));
         tasks.spawn(engine::tick(inbox.clone()));
-        let done = |s: &Arc<Summary>| s.acknowledged.next_seq.0 > last_seq;
-        tokio::time::timeout(DEADLINE, summary.wait_for(done)).await.context("deadline")??;
+        let watched = watched(summary, ledger);
+        let seen = tokio::time::timeout(DEADLINE, watched).await.context("deadline")??;
         // The checkpoint belongs to it: stopping writes it.
         inbox.stop().await;
         tokio::task::spawn_blocking(move || thread.join())
             .await?
             .map_err(|_| anyhow::anyhow!("the engine panicked"))??;
-        Ok::<_, anyhow::Error>(began.elapsed())
+        Ok::<_, anyhow::Error>((began.elapsed(), seen))
     });
     runtime.shutdown_background();
     took

@@ -120,6 +120,8 @@ pub struct Signer {
 #[allow(missing_docs)]
 pub struct Api {
     pub listen: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cors_origins: Vec<String>,
 }
 
 /// `[log]`
@@ -186,7 +188,7 @@ impl DaemonConfig {
             reserves: Reserves { interval_ms: 200, breaks_max: 3 },
             payouts: Some(payouts),
             signer: None,
-            api: Api { listen: format!("127.0.0.1:{}", parts.api_port) },
+            api: Api { listen: format!("127.0.0.1:{}", parts.api_port), cors_origins: Vec::new() },
             log: Log { format: "human".into() },
         })
     }

@@ -12,8 +12,19 @@ use std::{
 pub struct Response {
     /// The status code, such as 200.
     pub status: u16,
+    /// The lines between status and body.
+    pub head: String,
     /// The body as it came.
     pub body: String,
+}
+
+impl Response {
+    /// A header by its name in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        lines.filter(|(n, _)| n.to_lowercase() == name).map(|(_, value)| value.trim()).next()
+    }
 }
 
 /// Asks for `http://host:port/path`.
@@ -38,6 +49,15 @@ pub fn post_json(url: &str, body: &str, limit: Duration) -> Result<Response> {
 /// As for [`get`].
 pub fn post_json_as(token: &str, url: &str, body: &str, limit: Duration) -> Result<Response> {
     request("POST", url, &format!("Authorization: Bearer {token}\r\n"), body, limit)
+}
+
+/// Asks with any method and headers of your own.
+///
+/// # Errors
+/// As for [`get`].
+pub fn ask(method: &str, url: &str, head: &[(&str, &str)], limit: Duration) -> Result<Response> {
+    let head: String = head.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    request(method, url, &head, "", limit)
 }
 
 fn request(method: &str, url: &str, more: &str, body: &str, limit: Duration) -> Result<Response> {
@@ -67,7 +87,8 @@ fn split(url: &str) -> Result<(&str, &str)> {
 fn parse(answer: &str) -> Result<Response> {
     let Some((head, body)) = answer.split_once("\r\n\r\n") else { bail!("no end of the headers") };
     let status = head.split(' ').nth(1).ok_or_else(|| anyhow!("no status line"))?.parse()?;
-    Ok(Response { status, body: body.to_owned() })
+    let head = head.split_once("\r\n").map_or("", |(_, rest)| rest).to_owned();
+    Ok(Response { status, head, body: body.to_owned() })
 }
 
 #[cfg(test)]
@@ -79,8 +100,9 @@ mod tests {
         assert_eq!(split("http://127.0.0.1:80/ready").unwrap(), ("127.0.0.1:80", "/ready"));
         assert_eq!(split("http://127.0.0.1:80").unwrap(), ("127.0.0.1:80", "/"));
         assert!(split("https://127.0.0.1").is_err());
-        let parsed = parse("HTTP/1.1 503 Service Unavailable\r\na: b\r\n\r\nnot yet").unwrap();
-        assert_eq!(parsed, Response { status: 503, body: "not yet".into() });
+        let parsed = parse("HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\nnot yet").unwrap();
+        assert_eq!((parsed.status, parsed.body.as_str()), (503, "not yet"));
+        assert_eq!((parsed.header("a"), parsed.header("b")), (Some("b"), None));
         assert!(parse("hello").is_err());
     }
 }

@@ -76,6 +76,23 @@ pub fn check(question: &Question, wait: Duration) -> Result<Value> {
     serde_json::from_str(&said).with_context(|| format!("the judge's report is not JSON: {said}"))
 }
 
+/// Opens so many sessions of the ledger, one after the other, and leaves them: more than it bears,
+/// and it evicts older ones.
+///
+/// # Errors
+/// When the program fails.
+pub fn crowd(cluster_id: u128, addresses: &[String], sessions: usize) -> Result<()> {
+    let output = Command::new("python3")
+        .arg(paths::root().join("tests/judge/crowd.py"))
+        .args([cluster_id.to_string(), addresses.join(","), sessions.to_string()])
+        .output()
+        .context("cannot run python3")?;
+    if !output.status.success() {
+        bail!("no crowd of sessions: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,9 @@
 //! `harness`: what scripts call to run the local stack and to ask the judge about it.
 #![allow(clippy::print_stdout)] // A command for people.
 
+#[path = "trial_command.rs"]
+mod trial;
+
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use harness::{
@@ -41,6 +44,9 @@ enum Command {
         #[arg(long)]
         settled: bool,
     },
+    /// Real faults on real processes, with the judge's verdict.
+    #[command(subcommand)]
+    Trial(trial::Trial),
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,6 +92,7 @@ fn run(command: Command) -> Result<ExitCode> {
             demo::run(&demo::Options { sovrd: daemon_beside_us()?, keep })?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Trial(trial) => trial::run(trial, &daemon_beside_us()?),
         Command::Judge { wait, settled } => ask_judge(Duration::from_secs(wait), settled),
     }
 }

@@ -1,7 +1,8 @@
-//! A node that misbehaves on demand: an HTTP proxy in front of a real one, whose fault is chosen
-//! while it runs. What is sent through it reaches the node all the same, only the answer suffers.
+//! A node that misbehaves on demand: a proxy in front of a real one, over HTTP or a local socket,
+//! whose fault is chosen while it runs. What is sent through it reaches the node all the same, only the answer suffers.
 
 mod faults;
+mod socket;
 mod wire;
 
 pub use faults::Fault;
@@ -9,6 +10,8 @@ pub use faults::Fault;
 use anyhow::Result;
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
+    os::unix::net::{UnixListener, UnixStream},
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -19,8 +22,14 @@ use std::{
 /// A running proxy. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
-    port: u16,
+    address: Address,
     state: Arc<State>,
+}
+
+#[derive(Debug)]
+enum Address {
+    Port(u16),
+    Socket(PathBuf),
 }
 
 #[derive(Debug)]
@@ -39,23 +48,31 @@ impl Proxy {
     /// When no port is free.
     pub fn start(upstream: &str) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
-        let state = Arc::new(State {
-            upstream: upstream.to_owned(),
-            fault: Mutex::new(Fault::None),
-            spoiled: AtomicU64::new(0),
-            exchanges: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
-        });
-        let shared = state.clone();
+        let address = Address::Port(listener.local_addr()?.port());
+        let (state, shared) = State::shared(upstream);
         thread::spawn(move || accept(&listener, &shared));
-        Ok(Self { port, state })
+        Ok(Self { address, state })
     }
 
-    /// Where it answers: `http://…`.
+    /// Starts one that answers at a local socket.
+    ///
+    /// # Errors
+    /// When there is no room for a socket at this path.
+    pub fn start_at(socket: &Path, upstream: &str) -> Result<Self> {
+        let listener = UnixListener::bind(socket)?;
+        let address = Address::Socket(socket.to_owned());
+        let (state, shared) = State::shared(upstream);
+        thread::spawn(move || socket::accept(&listener, &shared));
+        Ok(Self { address, state })
+    }
+
+    /// Where it answers: `http://…`, or the path of its socket.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        match &self.address {
+            Address::Port(port) => format!("http://127.0.0.1:{port}"),
+            Address::Socket(path) => path.display().to_string(),
+        }
     }
 
     /// What it does from the next request on; [`Fault::None`] for nothing.
@@ -76,7 +93,34 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.state.ended.store(true, Ordering::SeqCst);
         // Wakes the thread that waits for connections.
-        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+        match &self.address {
+            Address::Port(port) => drop(TcpStream::connect((Ipv4Addr::LOCALHOST, *port))),
+            Address::Socket(path) => drop(UnixStream::connect(path)),
+        }
+    }
+}
+
+impl State {
+    fn shared(upstream: &str) -> (Arc<Self>, Arc<Self>) {
+        let state = Arc::new(Self {
+            upstream: upstream.to_owned(),
+            fault: Mutex::new(Fault::None),
+            spoiled: AtomicU64::new(0),
+            exchanges: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+        });
+        (state.clone(), state)
+    }
+
+    /// Passes a request on; what comes back.
+    fn reply(&self, request: &[u8]) -> Result<wire::Reply> {
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let number = self.exchanges.fetch_add(1, Ordering::SeqCst);
+        let answer = fault.answer(&self.upstream, request, number)?;
+        if answer.spoiled {
+            self.spoiled.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(answer.reply)
     }
 }
 
@@ -99,13 +143,7 @@ fn serve(mut stream: TcpStream, state: &State) -> Result<()> {
         if state.ended.load(Ordering::SeqCst) {
             return Ok(());
         }
-        let fault = state.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let number = state.exchanges.fetch_add(1, Ordering::SeqCst);
-        let answer = fault.answer(&state.upstream, &request.body, number)?;
-        if answer.spoiled {
-            state.spoiled.fetch_add(1, Ordering::SeqCst);
-        }
-        if !wire::write(&mut stream, answer.reply)? || request.is_last {
+        if !wire::write(&mut stream, state.reply(&request.body)?)? || request.is_last {
             return Ok(());
         }
     }

@@ -84,13 +84,17 @@ impl Rpc {
         Ok(keccak256(bytes))
     }
 
-    /// Mines blocks at once (Anvil and Hardhat).
+    /// Mines blocks (Anvil and Hardhat).
     ///
     /// # Errors
     /// As for [`Rpc::call`].
     pub fn mine(&self, blocks: u64) -> Result<()> {
-        // Anvil's own name of the method is not known to Hardhat, this one is known to both.
-        self.call("hardhat_mine", &json!([hex(blocks)])).map(drop)
+        let version = self.call("web3_clientVersion", &json!([]))?;
+        if version.as_str().is_none_or(|name| !name.starts_with("HardhatNetwork")) {
+            return self.call("anvil_mine", &json!([hex(blocks)])).map(drop);
+        }
+        // More than two at once, and Hardhat's headers do not name their parents.
+        (0..blocks).try_for_each(|_| self.call("evm_mine", &json!([])).map(drop))
     }
 
     /// Replaces the newest `depth` blocks by empty ones of another history (Anvil).

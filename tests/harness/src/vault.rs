@@ -79,12 +79,20 @@ impl Vault {
             let call = IVault::depositEtherCall { owner };
             return wallet.execute(Some(self.address), amount, call.abi_encode());
         }
-        let mint = abi::mintCall { to: wallet.address(), amount: U256::from(amount) };
-        wallet.execute(Some(token.address), 0, mint.abi_encode())?;
+        self.mint(wallet, token, amount)?;
         let approve = abi::approveCall { spender: self.address, amount: U256::from(amount) };
         wallet.execute(Some(token.address), 0, approve.abi_encode())?;
         let call = IVault::depositCall { token: token.address, amount, owner };
         wallet.execute(Some(self.address), 0, call.abi_encode())
+    }
+
+    /// Gives the wallet so much of a test token.
+    ///
+    /// # Errors
+    /// When the transaction fails.
+    pub fn mint(&self, wallet: &Wallet, token: &Token, amount: u128) -> Result<TransactionReceipt> {
+        let mint = abi::mintCall { to: wallet.address(), amount: U256::from(amount) };
+        wallet.execute(Some(token.address), 0, mint.abi_encode())
     }
 
     /// Asks for a withdrawal to `to` that can be paid for `valid_s` seconds of the chain's time.

@@ -26,15 +26,17 @@ use std::collections::BTreeSet;
 pub(crate) struct Decoded {
     pub(crate) kind: u8,
     pub(crate) seq: Seq,
-    /// Everything else is as it must be: namespace, instance, attempt 0.
+    pub(crate) attempt: u8,
+    /// Everything else is as it must be: namespace, instance, zeros.
     pub(crate) rest: u128,
 }
 
 pub(crate) fn decode(id: u128) -> Decoded {
     let kind = u8::try_from((id >> 80) & 0xff).unwrap_or(0);
     let seq = Seq(u64::try_from((id >> 16) & u128::from(u64::MAX)).unwrap_or(0));
-    let rest = id & !((0xff_u128 << 80) | (u128::from(u64::MAX) << 16));
-    Decoded { kind, seq, rest }
+    let attempt = u8::try_from((id >> 8) & 0xff).unwrap_or(0);
+    let rest = id & !((0xff_u128 << 80) | (u128::from(u64::MAX) << 16) | 0xff00);
+    Decoded { kind, seq, attempt, rest }
 }
 
 impl World<'_> {
@@ -57,8 +59,12 @@ impl World<'_> {
             self.violate("halting: a halted daemon writes nothing", format!("daemon {d}"));
         }
         let namespace = decode(TransferId::chain_event(self.instance, Kind::Main, Seq(0)).0).rest;
-        if let Some(t) = transfers.iter().find(|t| decode(t.id.0).rest != namespace) {
-            let detail = format!("{} is no id of this instance and attempt 0", t.id);
+        let is_derived = |id: Decoded| {
+            let is_credit = id.kind == Kind::Deposit.byte();
+            id.rest == namespace && id.attempt == if is_credit { self.attempt(id.seq) } else { 0 }
+        };
+        if let Some(t) = transfers.iter().find(|t| !is_derived(decode(t.id.0))) {
+            let detail = format!("{} is no id of this instance and the right attempt", t.id);
             self.violate("identity: every id is derived from what it stands for", detail);
         }
     }
@@ -76,7 +82,8 @@ impl World<'_> {
             Verdict::Pay => (true, false),
             Verdict::Refuse(_) => (false, false),
         };
-        if looked_up != Some(needed) {
+        let is_used = verdict != Verdict::Pay && self.is_used(seq, request);
+        if looked_up != Some(needed) && !(is_used && looked_up.is_some()) {
             let detail = format!("withdrawal {seq}, {verdict:?}: lookup showed {looked_up:?}");
             self.violate("signing: a lookup comes first, and it shows what is signed for", detail);
         }
@@ -97,7 +104,7 @@ impl World<'_> {
             || self.truth.is_taken(request);
         let fits = match verdict {
             Verdict::Pay => pending,
-            Verdict::Refuse(_) => !pending && refused,
+            Verdict::Refuse(_) => (!pending && refused) || is_used,
         };
         let is_final = self.truth.request(seq.0) == Some(request);
         if (!fits || !is_final) && !self.truth.contradicted {
@@ -223,8 +230,7 @@ impl World<'_> {
             self.truth.taken_ledgers.contains(&l.0) && checkpoint.blocked.contains_key(&l)
         };
         if let Some(deposit) = self.truth.deposit(seq.0) {
-            let id = TransferId::chain_event(self.instance, Kind::Deposit, seq);
-            let there = self.ledger.transfer(id.0).is_some();
+            let there = self.ledger.transfer(self.credit_id(seq).0).is_some();
             return (!there && !blocked(deposit.ledger)).then(|| format!("deposit {seq}"));
         }
         let request = self.truth.request(seq.0)?;
@@ -349,11 +355,10 @@ impl World<'_> {
     /// A request is answered only when the ledger has every earlier deposit of its token.
     fn check_order(&mut self, seq: Seq, ledger: LedgerId) {
         let earlier = self.truth.deposits().take_while(|(s, _)| *s < seq);
-        let late =
-            earlier.filter(|(_, deposit)| deposit.ledger == ledger).map(|(s, _)| s).find(|s| {
-                let id = TransferId::chain_event(self.instance, Kind::Deposit, *s);
-                self.ledger.transfer(id.0).is_none()
-            });
+        let late = earlier
+            .filter(|(_, deposit)| deposit.ledger == ledger)
+            .map(|(s, _)| s)
+            .find(|s| self.ledger.transfer(self.credit_id(*s).0).is_none());
         if let Some(late) = late {
             let detail = format!("request {seq} is answered before deposit {late}");
             self.violate("order: events take effect in the order of their numbers", detail);
@@ -409,7 +414,10 @@ impl World<'_> {
             R::ExistsWithDifferentUserData128
             | R::ExistsWithDifferentUserData64
             | R::ExistsWithDifferentUserData32
-                if id.kind == Kind::Deposit.byte() && self.truth.contradicted => {}
+                if id.kind == Kind::Deposit.byte()
+                    && (self.truth.contradicted || self.truth.is_rewritten) => {}
+            // Its number was used by a request of a superseded history.
+            _ if self.attempt(id.seq) > 0 && id.kind != Kind::Deposit.byte() => {}
             // One daemon goes on with the old history while another has compared the new one.
             _ if self.truth.contradicted && self.daemons.len() > 1 => {}
             R::IdAlreadyFailed => self.moved(Transition::RefusalReplayed),
@@ -440,7 +448,8 @@ impl World<'_> {
                 continue;
             };
             let Some(slot) = head.state.slot(event.id) else { continue };
-            let pending = self.ledger.pending(self.ids(slot.seq).main.0);
+            let is_used = self.is_used(slot.seq, &slot.request);
+            let pending = self.ledger.pending(self.ids(slot.seq).main.0).filter(|_| !is_used);
             let wrong = match slot.state {
                 State::Paid | State::Deferred | State::Queued(_) => {
                     !matches!(pending, Some(PendingStatus::Pending | PendingStatus::Posted))

@@ -74,6 +74,12 @@ named! {
         Back = "endpoint back",
         /// The daemon halted.
         Halted = "halted",
+        /// An operator's `resume` was refused.
+        ResumeRefused = "resume refused",
+        /// It was not.
+        Resumed = "resumed",
+        /// A record was approved and carried out.
+        Superseded = "superseded",
     }
 }
 
@@ -115,9 +121,12 @@ impl Coverage {
             Transition::Reread,
             Transition::ReservesBroken,
             Transition::ReservesMended,
+            Transition::ResumeRefused,
+            Transition::Resumed,
+            Transition::Superseded,
         ];
         if fault == Fault::Contradiction {
-            return matches!(transition, Transition::Halted | Transition::Reread);
+            return after.contains(&transition) && !is_about_reserves(transition);
         }
         !after.contains(&transition)
     }
@@ -167,6 +176,10 @@ impl Coverage {
         }
         out
     }
+}
+
+const fn is_about_reserves(transition: Transition) -> bool {
+    matches!(transition, Transition::ReservesBroken | Transition::ReservesMended)
 }
 
 fn short(n: u64) -> String {

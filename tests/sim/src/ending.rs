@@ -31,23 +31,23 @@ impl World<'_> {
         }
     }
 
-    fn position(&self, token: usize) -> Position {
+    pub(crate) fn position(&self, token: usize) -> Position {
         let listing = self.chain.rules.tokens[token];
         let vault = AccountId::vault_chart(listing.ledger, self.instance, VAULT.number);
         let (debits, credits) =
             self.ledger.account(vault.0).map_or((0, 0), |a| (a.debits_posted, a.credits_posted));
         let unit = listing.divisor.get();
-        let unposted = |seq: Seq, amount: u128, kind| {
-            let id = TransferId::chain_event(self.instance, kind, seq);
+        let unposted = |id: TransferId, amount: u128| {
             if self.ledger.transfer(id.0).is_some() { 0 } else { amount / unit }
         };
         let deposits = self.truth.deposits().filter(|(_, d)| d.ledger == listing.ledger);
-        let deposits = deposits.map(|(seq, d)| unposted(seq, d.amount.0, Kind::Deposit)).sum();
+        let deposits = deposits.map(|(seq, d)| unposted(self.credit_id(seq), d.amount.0)).sum();
+        let resolve = |seq| TransferId::chain_event(self.instance, Kind::Resolve, seq);
         let slots = self.truth.state.slots.iter();
         let payouts = slots
             .filter(|s| s.request.ledger == listing.ledger)
             .filter(|s| matches!(s.state, State::Paid | State::Deferred))
-            .map(|s| unposted(s.seq, s.request.amount.0, Kind::Resolve))
+            .map(|s| unposted(resolve(s.seq), s.request.amount.0))
             .sum();
         Position {
             divisor: listing.divisor,
@@ -107,14 +107,14 @@ impl World<'_> {
     pub(crate) fn check_end(&mut self) {
         match self.phase {
             Phase::Trouble => return,
-            Phase::Halting => return self.check_halts(),
+            // Nothing that operators can do mends it.
+            Phase::Halting => return,
             Phase::Healing => {}
         }
         let blocked = self.truth.taken_ledgers.clone();
         let deposits: Vec<_> = self.truth.deposits().map(|(s, d)| (s, d.ledger)).collect();
         for (seq, ledger) in deposits {
-            let id = TransferId::chain_event(self.instance, Kind::Deposit, seq);
-            let there = self.ledger.transfer(id.0).is_some();
+            let there = self.ledger.transfer(self.credit_id(seq).0).is_some();
             if there == blocked.contains(&ledger.0) {
                 let detail = format!("deposit {seq}: posted {there}");
                 self.violate("progress: all final deposits are posted", detail);
@@ -130,7 +130,7 @@ impl World<'_> {
     }
 
     /// Whoever halted is halted after a restart, too.
-    fn check_halts(&mut self) {
+    pub(crate) fn check_halts(&mut self) {
         for d in 0..self.daemons.len() {
             self.daemons[d].kill();
             match self.daemons[d].start() {
@@ -145,6 +145,8 @@ impl World<'_> {
         let state = self.truth.state_of(request.id);
         let paid = self.truth.is_paid(request.id);
         let ended = match self.ledger.pending(ids.main.0) {
+            // Refused, for its number was used.
+            Some(_) if self.is_used(seq, request) => !paid,
             Some(PendingStatus::Posted) => paid,
             Some(PendingStatus::Voided) => !paid,
             Some(PendingStatus::Pending | PendingStatus::Expired) => false,

@@ -3,7 +3,7 @@
 //!
 //! One seed decides everything. To read it in order: chance ([`rng`], [`fault`]), the things
 //! simulated ([`ledger`], [`chain`], [`disk`], [`daemon`]), what is true ([`truth`]), who acts when
-//! ([`world`]), what was seen ([`coverage`]), and how seeds are run ([`run`]).
+//! ([`world`], `operators` after a halt), what was seen ([`coverage`]), and how seeds are run ([`run`]).
 
 pub mod chain;
 mod checks;
@@ -13,6 +13,7 @@ pub mod disk;
 mod ending;
 pub mod fault;
 pub mod ledger;
+mod operators;
 pub mod rng;
 pub mod run;
 mod services;

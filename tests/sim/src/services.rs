@@ -66,8 +66,12 @@ impl World<'_> {
                 if node.invents_at.is_some() && self.roll(Fault::Lie, 500) {
                     readings.iter_mut().for_each(|r| r.holdings.accounted.0 += 1);
                 }
-                let readings = if failed { Vec::new() } else { readings };
-                Event::Holdings { endpoint, block, readings }
+                // A node that lacks the block says so.
+                let fault = if failed { Some(fault) } else { None };
+                let lacks = readings.is_empty() && !tokens.is_empty();
+                let fault = fault.or_else(|| lacks.then_some(ReadFault::Missing));
+                let readings = if fault.is_some() { Vec::new() } else { readings };
+                Event::Holdings { endpoint, block, readings, fault }
             }
         };
         self.answer(d, 40, event);

@@ -236,6 +236,7 @@ impl World<'_> {
         }
         self.truth.contradicted = true;
         self.phase = Phase::Halting;
+        self.operators.before = Some(Rc::clone(&self.chain.main));
         self.replace_from(lowest_read, 200);
         // The same events may come again in other blocks: that contradicts nothing. Without their
         // transactions they never do.

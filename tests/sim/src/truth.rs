@@ -34,6 +34,8 @@ pub struct Truth {
     pub taken_ledgers: BTreeSet<u32>,
     /// True once history contradicts itself.
     pub contradicted: bool,
+    /// True once it was mended after that: what was final may stand in other blocks now.
+    pub is_rewritten: bool,
 }
 
 impl Truth {
@@ -51,6 +53,7 @@ impl Truth {
             taken_gates: BTreeSet::new(),
             taken_ledgers: BTreeSet::new(),
             contradicted: false,
+            is_rewritten: false,
         };
         truth.follow(chain);
         truth

@@ -6,6 +6,7 @@ use crate::{
     daemon::Daemon,
     fault::{Fault, FaultSet},
     ledger::Ledger,
+    operators::Operators,
     rng::Rng,
     setup,
     signers::Signers,
@@ -130,6 +131,7 @@ pub struct World<'a> {
     pub(crate) users: Users,
     pub(crate) instance: Instance,
     pub(crate) signers: Signers,
+    pub(crate) operators: Operators,
     /// Withdrawals that a node showed unpaid at a block after their deadline.
     pub(crate) shown_unpaid: BTreeSet<Seq>,
     /// Operator's closing transfers of gates, newest per owner.
@@ -178,6 +180,7 @@ impl<'a> World<'a> {
             users: Users::new(&chain),
             instance,
             signers: Signers::default(),
+            operators: Operators::default(),
             shown_unpaid: BTreeSet::new(),
             frozen: BTreeMap::new(),
             chain,
@@ -219,20 +222,29 @@ impl<'a> World<'a> {
         match self.phase {
             Phase::Trouble => false,
             Phase::Healing => enough && self.is_settled(),
-            Phase::Halting => enough && self.have_halted(),
+            Phase::Halting => self.operators.are_done,
         }
     }
 
     fn change_phase(&mut self) {
         if self.phase == Phase::Trouble && self.steps >= self.trouble_until {
-            self.heal_from = self.steps;
-            self.phase = Phase::Healing;
+            self.begin_healing();
             self.heal();
+        }
+        let enough = self.steps >= STEPS_MIN;
+        if self.phase == Phase::Halting && enough && self.have_halted() {
+            self.operate();
         }
         if self.phase != Phase::Trouble && self.steps > self.heal_from + HEAL_STEPS_MAX {
             let detail = self.describe_stuck();
             self.violate("progress: a healed world comes to its end", detail);
         }
+    }
+
+    /// From here on everything has to come to its end.
+    pub(crate) fn begin_healing(&mut self) {
+        self.heal_from = self.steps;
+        self.phase = Phase::Healing;
     }
 
     fn act(&mut self, action: Action) {
@@ -304,6 +316,11 @@ impl<'a> World<'a> {
     /// Something that two equal runs have in common.
     pub(crate) fn note(&mut self, number: u64) {
         self.digest = crate::rng::mix(self.digest ^ number);
+    }
+
+    /// True as long as every invariant holds.
+    pub(crate) const fn is_sound(&self) -> bool {
+        self.violation.is_none()
     }
 
     /// An invariant does not hold; only the first counts.

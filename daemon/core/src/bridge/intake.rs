@@ -10,6 +10,7 @@ use crate::{
     halt::{Evidence, Told},
     op::Op,
     plausible::Rules,
+    posting::Credit,
     vault_event::{
         Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent,
     },
@@ -39,6 +40,7 @@ impl Bridge {
     /// One final event, in `seq` order.
     fn take_log(&mut self, log: &VaultLog) -> Result<(), Evidence> {
         self.compare(log);
+        self.drop_stale(log);
         match &log.event {
             VaultEvent::Listed(listing) => self.take_listing(listing),
             VaultEvent::Deposited(deposit) => return self.take_deposit(log, deposit),
@@ -47,6 +49,15 @@ impl Bridge {
             VaultEvent::Delisted(_) | VaultEvent::Claimed | VaultEvent::NonceInvalidated => {}
         }
         Ok(())
+    }
+
+    /// The store may know of a withdrawal that was read beyond its checkpoint, in a history that was
+    /// given up since: what is under its number now begins anew.
+    fn drop_stale(&mut self, log: &VaultLog) {
+        let stands = |request: &Request| log.event == VaultEvent::Requested(*request);
+        if self.book.get(log.seq).is_some_and(|w| !stands(&w.request)) {
+            self.drop_withdrawal(log.seq);
+        }
     }
 
     fn take_listing(&mut self, listing: &Listing) {
@@ -66,9 +77,15 @@ impl Bridge {
         Rules { domain: &self.domain, listings: &self.listings }
     }
 
+    /// The credit of a deposit, under the attempt that counts.
+    pub(crate) fn credit(&mut self, log: &VaultLog, deposit: &Deposit) -> Result<Credit, Evidence> {
+        let amount = self.rules().credited(log, deposit)?;
+        let account = self.people.funds(deposit.ledger, deposit.owner);
+        Ok(Credit::to(account, amount, log, deposit).under(self.attempt(log.seq)))
+    }
+
     fn take_deposit(&mut self, log: &VaultLog, deposit: &Deposit) -> Result<(), Evidence> {
-        let attempt = self.attempt(log.seq);
-        let credit = self.rules().credit(log, deposit)?.under(attempt);
+        let credit = self.credit(log, deposit)?;
         if !self.blocked.contains_key(&deposit.ledger) {
             self.pipeline.push(Op::Deposit(credit));
         }
@@ -80,6 +97,8 @@ impl Bridge {
         if self.book.get(seq).is_none() && !self.blocked.contains_key(&request.ledger) {
             self.pipeline.push(Op::reserve(self.instance, &withdrawal));
             self.book.insert(withdrawal);
+            // Its record takes the place of any that was to be forgotten.
+            self.forgotten.retain(|forgotten| *forgotten != seq);
         }
         Ok(())
     }

@@ -328,8 +328,7 @@ impl ChainView {
     }
 
     fn must_be_confirmed(&self) -> bool {
-        let sizes = self.endpoints.all().map(|id| self.endpoints.range_blocks(id));
-        self.ceiling(sizes.min().unwrap_or(1)).is_none()
+        self.ceiling(self.range_blocks(self.endpoints.all())).is_none()
     }
 }
 

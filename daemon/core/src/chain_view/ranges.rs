@@ -2,7 +2,7 @@
 
 use super::{ChainView, Finding, again};
 use crate::{
-    block::Millis,
+    block::{BlockNumber, Millis},
     checkpoint::Cursor,
     command::RangeRequest,
     endpoint::{EndpointId, ReadFault, Reason},
@@ -21,6 +21,12 @@ const REREAD_LONGEST_MS: u64 = 10_000;
 /// Failed reads of one position after which the known head is forgotten.
 const HEAD_FORGOTTEN_AFTER: u32 = 3;
 
+/// Ranges that are read beside the one whose turn it is: so the node works on the next one while
+/// this one is decoded and posted.
+const AHEAD_RANGES: usize = 2;
+/// Pause of reading ahead after such a read failed, milliseconds.
+const AHEAD_PAUSE_MS: u64 = 10_000;
+
 /// A range that is being read, from as many endpoints as have to say the same.
 #[derive(Debug)]
 pub(super) struct Reading {
@@ -29,6 +35,8 @@ pub(super) struct Reading {
     asked: BTreeSet<EndpointId>,
     waiting: BTreeSet<EndpointId>,
     fits: Vec<(Range, Cursor)>,
+    /// Answers that came before its turn; nothing of them was looked at.
+    early: Vec<Range>,
 }
 
 /// A range that enough endpoints tell alike.
@@ -64,30 +72,74 @@ impl Reading {
 }
 
 impl ChainView {
-    pub(super) fn next_range(&mut self) -> Vec<RangeRequest> {
-        let Some(head) = self.head.as_ref().map(|h| h.final_head.block.number) else {
-            return Vec::new();
-        };
+    /// What to read now: the range behind the cursor, and some behind that.
+    pub(super) fn next_ranges(&mut self, now: Millis) -> Vec<RangeRequest> {
+        let mut requests = Vec::new();
+        if self.reading.is_none() {
+            let Some((reading, asked)) = self.begin(self.cursor.block.number) else {
+                return requests;
+            };
+            self.reading = Some(reading);
+            requests.extend(asked);
+        }
+        // What has to be read again may be wrong from its very start.
+        while self.attempt == 0 && now >= self.ahead_at && self.ahead.len() < AHEAD_RANGES {
+            let last = self.ahead.back().or(self.reading.as_ref()).map(|r| r.request.to);
+            let Some((reading, asked)) = last.and_then(|last| self.begin(last)) else { break };
+            self.ahead.push_back(reading);
+            requests.extend(asked);
+        }
+        requests
+    }
+
+    /// A range behind `before`, and whom to ask for it.
+    fn begin(&self, before: BlockNumber) -> Option<(Reading, Vec<RangeRequest>)> {
+        let head = self.head.as_ref()?.final_head.block.number;
         let mut readers = self.endpoints.readers(head);
         // Whoever said what cannot be is soon back and first in the order; the others decide.
         let said_so = |id: &EndpointId| self.impossible_by.contains(id);
         readers.sort_by_key(|id| (!self.endpoints.is_good(*id), said_so(id)));
         readers.truncate(self.endpoints.quorum());
-        let sizes = readers.iter().map(|id| self.endpoints.range_blocks(*id));
-        let size = sizes.min().unwrap_or(1);
-        let Some(last) = self.ceiling(size).filter(|last| self.cursor.block.number < *last) else {
-            return Vec::new();
-        };
-        let from = self.cursor.block.number.plus(1);
+        let size = self.range_blocks(readers.iter().copied());
+        let last = self.ceiling(size).filter(|last| before < *last)?;
+        let from = before.plus(1);
         let to = from.plus(size.saturating_sub(1)).min(last);
         let all_headers = to.minus(from.0).0 < ALL_HEADERS_BLOCKS;
         let endpoint = EndpointId::default();
         let request = RangeRequest { endpoint, from, to, all_headers, attempt: self.attempt };
         let (asked, waiting) = (BTreeSet::new(), BTreeSet::new());
-        let mut reading = Reading { request, asked, waiting, fits: Vec::new() };
+        let (fits, early) = (Vec::new(), Vec::new());
+        let mut reading = Reading { request, asked, waiting, fits, early };
         let requests = readers.into_iter().map(|id| reading.ask(id)).collect();
-        self.reading = Some(reading);
-        requests
+        Some((reading, requests))
+    }
+
+    /// How many blocks to ask these for: what all of them give, and, as far as the contract's counter
+    /// tells, not many more events than go into one batch.
+    pub(super) fn range_blocks(&self, ids: impl Iterator<Item = EndpointId>) -> u64 {
+        let most = ids.map(|id| self.endpoints.range_blocks(id)).min().unwrap_or(1);
+        let Some(head) = &self.head else { return most };
+        let blocks = head.final_head.block.number.minus(self.cursor.block.number.0).0;
+        let events = head.last_seq.plus(1).minus(self.cursor.next_seq.0).0;
+        let wanted = self.config.range_events_max.checked_div(2).unwrap_or_default();
+        let enough = blocks.saturating_mul(wanted).checked_div(events).unwrap_or(most);
+        most.min(enough.max(1))
+    }
+
+    /// The next answer to the range whose turn it is now, if it came before.
+    pub(crate) fn take_early(&mut self) -> Option<Range> {
+        self.reading.as_mut()?.early.pop()
+    }
+
+    /// Keeps the answer to a range whose turn has not come.
+    fn keep_early(&mut self, range: Range) {
+        let request = range.request;
+        let wanted = self.ahead.iter_mut().find(|reading| reading.waits_for(request));
+        if let Some(reading) = wanted
+            && !reading.early.iter().any(|other| other.request == request)
+        {
+            reading.early.push(range);
+        }
     }
 
     fn waits_for(&self, request: RangeRequest) -> bool {
@@ -97,7 +149,7 @@ impl ChainView {
     /// The range could not be read.
     pub(crate) fn on_range_failed(&mut self, request: RangeRequest, fault: ReadFault, now: Millis) {
         if !self.waits_for(request) {
-            return;
+            return self.on_ahead_failed(request, now);
         }
         let (id, blocks) = (request.endpoint, request.to.minus(request.from.0).0.saturating_add(1));
         let told = fault == ReadFault::TooLarge;
@@ -119,6 +171,14 @@ impl ChainView {
         if blocks > 1 && untold {
             // A smaller one may do, so there is no reason yet to wait for long.
             self.reread_at = self.reread_at.min(now.plus(REREAD_FIRST_MS));
+        }
+    }
+
+    /// It is asked for again when its turn comes, and judged only then.
+    fn on_ahead_failed(&mut self, request: RangeRequest, now: Millis) {
+        if let Some(index) = self.ahead.iter().position(|reading| reading.waits_for(request)) {
+            self.ahead.truncate(index);
+            self.ahead_at = now.plus(AHEAD_PAUSE_MS);
         }
     }
 
@@ -162,6 +222,7 @@ impl ChainView {
     ) -> Finding {
         let request = range.request;
         if !self.waits_for(request) {
+            self.keep_early(range);
             return Finding::Nothing;
         }
         let (vault, cursor) = (self.config.vault, self.cursor);
@@ -216,7 +277,8 @@ impl ChainView {
 
     fn take_in(&mut self, range: Range, cursor: Cursor, now: Millis) -> Finding {
         let id = range.request.endpoint;
-        self.drop_reading();
+        self.reading = self.ahead.pop_front();
+        self.more_readers.clear();
         self.attempt = 0;
         self.impossible = 0;
         self.impossible_by.clear();

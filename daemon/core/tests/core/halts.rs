@@ -3,6 +3,7 @@
 use crate::common::*;
 use bridge_core::{
     account::{LOSS, NewAccount},
+    amount::LedgerAmount,
     audit::{Entries, History},
     block::Seq,
     checkpoint::Reach,
@@ -11,10 +12,13 @@ use bridge_core::{
     event::{Event, LedgerEvent},
     halt::{Evidence, Told},
     id::{AccountId, TransferId},
-    posting::Standing,
+    posting::{Standing, WithdrawalIds},
     supersede_plan::{self, CannotSupersede, Plan},
+    supersede_work::{Errand, Shown, Work},
+    transfer::{NewTransfer, Phase, TransferCode},
     vault_event::Outcome,
 };
+use std::collections::BTreeSet;
 
 /// Nothing was held against the ledger yet, as for every instance that ran before.
 fn known() -> Story {
@@ -213,25 +217,38 @@ fn plan(story: &mut Story, first: u64, last: u64) -> Result<Plan, CannotSupersed
 }
 
 /// As `sovrd supersede` does with the right evidence.
-fn carry_out(story: &mut Story, plan: &Plan) {
+fn carry_out(story: &mut Story, plan: &Plan) -> (u128, u128, u128) {
     let instance = story.instance();
     let registry = NewAccount::instance_registry(story.config.identity.key(), instance);
     story.ledger.create_account(&registry);
-    let record = plan.record(instance);
-    let mut send = |transfers: Vec<_>| {
-        let request = RequestId(0);
-        story.ledger.execute(&LedgerCommand::CreateTransfers { request, transfers })
-    };
-    send(vec![record.to_transfer(instance)]);
-    send(plan.voids(instance));
-    let debits = plan.debits_back(instance);
-    let ids = debits.iter().map(|t| t.id).collect();
-    send(debits);
-    let taken = entries(story, ids);
+    let mut work = Work::new(plan, instance);
     let request = RequestId(0);
-    let transfers = plan.shortfalls(instance, &taken);
-    story.ledger.execute(&LedgerCommand::CreateTransfers { request, transfers });
-    story.config.superseded.push(record);
+    loop {
+        let entries = entries(story, work.ids());
+        let room = work.vaults().into_iter().map(|id| (id, story.ledger.room(id))).collect();
+        let means = work.owners().into_iter().map(|id| (id, story.ledger.available(id))).collect();
+        match work.next(&Shown { entries, room, means, taken: BTreeSet::new() }) {
+            Errand::Create { transfers, fine } => {
+                let create = LedgerCommand::CreateTransfers { request, transfers };
+                let LedgerEvent::Transfers { failures, .. } = story.ledger.execute(&create) else {
+                    panic!("transfers answer transfers")
+                };
+                assert!(failures.iter().all(|(_, result)| fine.contains(result)), "{failures:?}");
+            }
+            Errand::Open(accounts) => {
+                let usable = |new| story.ledger.create_account(new).is_usable();
+                assert!(accounts.iter().all(usable));
+            }
+            Errand::Wait(ledger) => panic!("no room on {ledger}"),
+            Errand::Done { back, lost, waiting } => {
+                let record = plan.record(instance);
+                if !story.config.superseded.contains(&record) {
+                    story.config.superseded.push(record);
+                }
+                return (back, lost, waiting);
+            }
+        }
+    }
 }
 
 fn loss(story: &mut Story) -> u128 {
@@ -309,6 +326,47 @@ fn what_was_spent_meanwhile_is_a_loss_and_what_vanished_with_it_is_not() {
     resume(&mut story);
     run_long(&mut story);
     story.assert_well();
+}
+
+/// Alice's money was paid out in both histories, and what paid for it vanished from the new one.
+#[test]
+fn a_loss_that_vault_has_no_room_for_waits_untried() {
+    let mut story = known();
+    story.mine_and_run(&[deposit(BOB, 100)]);
+    let open = story.mine_and_run(&[request(BOB, 95)]);
+    story.mine_and_run(&[deposit(ALICE, 20)]);
+    let paid = story.mine_and_run(&[request(ALICE, 20)]);
+    let last = story.mine_and_run(&[ended(paid, Outcome::Paid)]);
+    story.chain.rewind(3);
+    story.mine(&[deposit(BOB, 1)]);
+    story.mine(&[request(ALICE, 20), ended(paid, Outcome::Paid)]);
+    story.mine(&[]);
+    run_long(&mut story);
+    assert!(story.bridge.halted().is_some());
+
+    let approved = plan(&mut story, 5, last.0).unwrap();
+    assert_eq!(approved.kept, [paid]);
+    for _ in 0..2 {
+        assert_eq!(carry_out(&mut story, &approved), (0, 0, 20));
+    }
+    let ids = WithdrawalIds::of(story.instance(), open);
+    let [loss_id] = approved.shortfalls(story.instance(), &Entries::new())[..] else {
+        panic!("one loss")
+    };
+    assert!(!story.ledger.was_tried(loss_id.id), "tried in vain, its id would be burnt");
+
+    let void = NewTransfer {
+        id: ids.resolve,
+        amount: LedgerAmount(0),
+        phase: Phase::Void(ids.main),
+        code: TransferCode::Withdrawal,
+        ..loss_id
+    };
+    let request = RequestId(0);
+    let transfers = vec![void];
+    story.ledger.execute(&LedgerCommand::CreateTransfers { request, transfers });
+    assert_eq!(carry_out(&mut story, &approved), (0, 20, 0));
+    assert_eq!(loss(&mut story), 20);
 }
 
 #[test]

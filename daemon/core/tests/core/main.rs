@@ -19,6 +19,7 @@ mod ledger_trouble;
 mod node_trouble;
 mod obstacles;
 mod payouts;
+mod reading_ahead;
 mod records;
 mod reserves;
 mod restarts;

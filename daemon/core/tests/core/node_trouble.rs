@@ -5,9 +5,9 @@ use alloy_primitives::{Address, B256};
 use bridge_core::{
     amount::TokenAmount,
     block::{BlockNumber, Seq},
-    command::{ChainCommand, Command, Notice},
-    endpoint::ReadFault,
-    event::{Event, Head, Range},
+    command::{ChainCommand, Command, Notice, RangeRequest},
+    endpoint::{EndpointId, ReadFault},
+    event::{EVENT_HEADERS_MAX, Event, Head, Range},
     halt::{Evidence, Told},
     vault_event::VaultEvent,
 };
@@ -201,6 +201,61 @@ fn a_long_range_links_to_our_last_block_and_to_the_final_head() {
         assert_eq!(story.ledger.balance(USDX.ledger, ALICE), 5);
         story.assert_well();
     }
+}
+
+#[test]
+fn in_a_long_range_each_event_is_where_its_header_says() {
+    let lies: [fn(&mut Range); 4] = [
+        // Its logs are of a block that was given up; or the header is.
+        |r| r.logs[0].block.hash = B256::ZERO,
+        |r| r.headers.get_mut(&r.logs[0].block.number).unwrap().block.hash = B256::ZERO,
+        // Two blocks with events, one after the other.
+        |r| r.headers.get_mut(&r.logs[1].block.number).unwrap().parent = B256::ZERO,
+        |r| {
+            r.headers.remove(&r.logs[0].block.number);
+        },
+    ];
+    for lie in lies {
+        let mut story = Story::new();
+        story.mine(&[]);
+        story.mine(&[deposit(ALICE, 5)]);
+        story.mine(&[deposit(ALICE, 6)]);
+        story.chain.mine_seconds(100 * BLOCK_SECONDS);
+        lie_once(&mut story, |range| {
+            assert!(!range.request.all_headers && range.logs.len() == 2);
+            lie(range);
+        });
+        assert!(suspected(&story));
+        assert_eq!(story.ledger.balance(USDX.ledger, ALICE), 0);
+        story.run();
+        assert_eq!(story.ledger.balance(USDX.ledger, ALICE), 11);
+        story.assert_well();
+    }
+}
+
+#[test]
+fn headers_of_events_are_bounded_and_evenly_spread() {
+    let mut story = Story::new();
+    let first = story.chain.tip().block.number.plus(1);
+    for _ in 0..300 {
+        story.mine(&[deposit(ALICE, 1)]);
+    }
+    let to = story.chain.tip().block.number;
+    let request = RangeRequest {
+        endpoint: EndpointId::default(),
+        from: first,
+        to,
+        all_headers: false,
+        attempt: 0,
+    };
+    let range = story.chain.range(request);
+    let wanted: Vec<u64> = Range::wanted(&request, &range.logs).iter().map(|n| n.0).collect();
+    assert!((EVENT_HEADERS_MAX / 2..=EVENT_HEADERS_MAX + 2).contains(&wanted.len()), "{wanted:?}");
+    assert!(wanted.windows(2).all(|pair| pair[1] - pair[0] <= 5), "{wanted:?}");
+    let all = RangeRequest { all_headers: true, ..request };
+    assert_eq!(Range::wanted(&all, &[]).len(), 300);
+    story.run();
+    story.assert_well();
 }
 
 #[test]

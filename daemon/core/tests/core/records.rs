@@ -60,6 +60,7 @@ fn every_record_reads_back_as_it_was_written() {
         witness: Some(TransferId(u128::MAX)),
         reach: Reach::default().or(cursor(11)),
         foretold: [(Seq(5), Seq(7)), (Seq(u64::MAX), Seq(u64::MAX))].into(),
+        records: 1,
     };
     let transaction = SentTransaction {
         nonce: u64::MAX,
@@ -174,6 +175,7 @@ fn a_lifted_halt_starts_over_and_keeps_what_tells_the_ledger_apart() {
         witness: Some(TransferId(77)),
         reach: Reach::default(),
         foretold: [(Seq(5), Seq(7))].into(),
+        records: 2,
     };
     let evidence = Evidence::BrokenLink { number: BlockNumber(1) };
     let marker = Marker { evidence, since: Millis(1) };

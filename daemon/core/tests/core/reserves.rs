@@ -7,7 +7,7 @@ use bridge_core::{
     amount::LedgerAmount,
     block::Seq,
     command::{ChainCommand, Command, LedgerCommand, Notice, RequestId},
-    endpoint::{EndpointId, EndpointsConfig, Reason},
+    endpoint::{EndpointId, EndpointsConfig, ReadFault, Reason},
     event::Event,
     halt::Evidence,
     id::{AccountId, TransferId},
@@ -228,7 +228,29 @@ fn run_with_liars(story: &mut Story, liars: &[EndpointId]) {
         if liars.contains(&endpoint) {
             readings.iter_mut().for_each(|r| r.holdings.accounted.0 += 1);
         }
-        story.apply(Event::Holdings { endpoint, block, readings });
+        story.apply(Event::Holdings { endpoint, block, readings, fault: None });
+    }
+}
+
+#[test]
+fn a_token_that_cannot_be_read_stops_alone_and_nobody_is_set_aside_for_it() {
+    let mut story = proving();
+    for fault in [None, Some(ReadFault::Timeout)] {
+        story.pass(POLL_MS);
+        story.apply(Event::Tick);
+        while let Some(order) = story.orders.pop_front() {
+            let Command::Chain(ChainCommand::ReadHoldings { endpoint, block, ref tokens }) = order
+            else {
+                story.answer(order);
+                continue;
+            };
+            let mut readings = story.holdings(tokens);
+            readings.retain(|r| r.ledger != USDX.ledger);
+            story.apply(Event::Holdings { endpoint, block, readings, fault });
+        }
+        assert_eq!(shown(&story, USDX).proof, Proof::Unknown);
+        let aside = story.bridge.summary().endpoints.iter().any(|e| e.set_aside.is_some());
+        assert_eq!(aside, fault.is_some(), "{fault:?}");
     }
 }
 

@@ -6,7 +6,7 @@ use bridge_core::{
     block::Seq,
     bridge::CannotStart,
     command::{Command, LedgerCommand},
-    event::{Event, PayoutEvent},
+    event::{ContractState, Event, PayoutEvent},
     halt::Evidence,
     transfer::Phase,
     vault_event::{Origin, Outcome},
@@ -317,4 +317,49 @@ fn two_daemons_on_one_vault_do_everything_once() {
     assert_eq!(story.ledger.history, posted);
     assert_eq!(story.withdrawal(seq), None);
     story.assert_well();
+}
+
+/// Bob asked for what he does not have, beyond the checkpoint; then the process dies and that block is
+/// given up.
+fn given_up() -> (Story, Seq) {
+    let mut story = Story::new();
+    story.mine_and_run(&[deposit(ALICE, 100)]);
+    story.pass(CHECKPOINT_MS);
+    story.run();
+    let checkpoint = story.store[&b"checkpoint"[..]].clone();
+    let seq = story.mine_and_run(&[request(BOB, 30)]);
+    let known = story.persisted().withdrawals;
+    assert!(known.iter().any(|w| w.seq == seq), "signed and written down: {known:?}");
+    story.store.insert(b"checkpoint".to_vec(), checkpoint);
+    story.chain.rewind(1);
+    story.chain.salt = 9;
+    (story, seq)
+}
+
+#[test]
+fn what_a_store_knows_is_held_against_what_is_under_its_number_now() {
+    let (mut story, seq) = given_up();
+    story.mine(&[deposit(BOB, 5)]);
+    story.restart();
+    story.run();
+    assert_eq!(story.withdrawal(seq), None);
+    assert_eq!(story.ledger.balance(USDX.ledger, BOB), 5);
+    story.pass(CHECKPOINT_MS);
+    story.run();
+    assert!(story.persisted().withdrawals.is_empty());
+}
+
+#[test]
+fn a_request_that_the_contract_does_not_know_is_dropped_once_it_is_past_its_deadline() {
+    let (mut story, seq) = given_up();
+    story.states.insert(seq, ContractState::None);
+    story.mine(&[]);
+    story.restart();
+    story.run();
+    assert!(story.withdrawal(seq).is_some(), "its event may still come again");
+    story.chain.mine_seconds(1_000_000);
+    for _ in 0..3 {
+        story.run();
+    }
+    assert_eq!(story.withdrawal(seq), None);
 }

@@ -7,9 +7,10 @@ use axum::{
 };
 use bridge_core::signing::Refusal;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A problem document.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
     /// Stable name of the kind of problem.
     #[serde(rename = "type")]
@@ -22,6 +23,7 @@ pub struct Problem {
     detail: String,
     /// Why a signer does not sign.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     refusal: Option<Refusal>,
 }
 

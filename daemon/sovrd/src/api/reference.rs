@@ -4,6 +4,14 @@ use alloy::primitives::{Address, B256};
 use bridge_core::block::Seq;
 use std::{fmt, str::FromStr};
 
+/// More digits than any event number of a vault has.
+const SEQ_DIGITS_MAX: usize = 19;
+
+/// A reference as text.
+#[derive(Debug, utoipa::ToSchema)]
+#[schema(value_type = String, pattern = "^(deposit:[1-9][0-9]{0,18}|(withdrawal|tx):0x[0-9a-fA-F]{64}|address:0x[0-9a-fA-F]{40})$", example = "deposit:17")]
+pub struct ReferenceText(pub String);
+
 /// A thing somebody asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reference {
@@ -45,8 +53,10 @@ impl FromStr for Reference {
         let (kind, value) = text.split_once(':').ok_or_else(wrong)?;
         match kind {
             "deposit" => {
-                let seq: u64 = value.parse().map_err(|_| wrong())?;
-                if seq == 0 { Err(wrong()) } else { Ok(Self::Deposit(Seq(seq))) }
+                // One way to write a number, so that every thing has one name.
+                let is_plain = value.bytes().all(|b| b.is_ascii_digit()) && !value.starts_with('0');
+                let seq = value.parse().ok().filter(|_| is_plain && value.len() <= SEQ_DIGITS_MAX);
+                seq.map(|seq| Self::Deposit(Seq(seq))).ok_or_else(wrong)
             }
             "withdrawal" => hex(value).map(Self::Withdrawal).ok_or_else(wrong),
             "tx" => hex(value).map(Self::Transaction).ok_or_else(wrong),
@@ -70,8 +80,17 @@ mod tests {
         let id = B256::repeat_byte(0xab);
         let text = format!("withdrawal:{id}");
         assert_eq!(text.parse::<Reference>().unwrap(), Reference::Withdrawal(id));
-        for wrong in ["", "deposit:", "deposit:0", "deposit:-1", "tx:12", "withdrawal:abcd", "x:1"]
-        {
+        for wrong in [
+            "",
+            "deposit:",
+            "deposit:0",
+            "deposit:-1",
+            "deposit:+1",
+            "deposit:01",
+            "tx:12",
+            "withdrawal:abcd",
+            "x:1",
+        ] {
             let error = wrong.parse::<Reference>().unwrap_err().to_string();
             assert!(error.contains("is not deposit:<number>"), "{error}");
         }

@@ -30,7 +30,7 @@ pub(super) async fn run(
     part: &Part,
     items_max: usize,
 ) -> Result<Found, Problem> {
-    let turn = tokio::time::timeout(TURN_MAX, sources.searches.acquire()).await;
+    let turn = tokio::time::timeout(TURN_MAX, sources.shared.searches.acquire()).await;
     let Ok(Ok(_turn)) = turn else {
         return Err(Problem::busy(format!("{SEARCHES_MAX} searches are under way; try again")));
     };

@@ -5,44 +5,57 @@ use crate::chain::bindings;
 use alloy::primitives::{Address, B256, Bytes};
 use bridge_core::{
     command::Carried,
+    schema::{AddressText, Bytes32Text, BytesText, NumberText},
     withdrawal::{Verdict, Withdrawal},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Enough for one payout, whatever the recipient does with its allowance; unused gas is not paid for.
 const GAS_LIMIT: u64 = 500_000;
 
 /// A signed payout or refusal.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Ticket {
+    #[schema(value_type = Bytes32Text)]
     id: B256,
     /// What the signers signed.
     verdict: &'static str,
     /// What it is good for, for the person who holds it.
     sentence: &'static str,
     chain_id: u64,
+    #[schema(value_type = AddressText)]
     vault: Address,
     withdrawal: Fields,
     /// Over the root; ascending by signer.
+    #[schema(value_type = Vec<BytesText>)]
     signatures: Vec<Bytes>,
     /// The way from the id's leaf to the root; none where the leaf is the root.
+    #[schema(value_type = Vec<Bytes32Text>)]
     proof: Vec<B256>,
     /// The whole call of the vault: send it from any account.
+    #[schema(value_type = BytesText)]
     calldata: Bytes,
     /// Gas limit to send it with.
     gas_limit: u64,
 }
 
 /// `IVaultTypes.Withdrawal`; numbers that may be wide are text.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Fields {
+    #[schema(value_type = AddressText)]
     owner: Address,
+    #[schema(value_type = AddressText)]
     to: Address,
+    #[schema(value_type = AddressText)]
     token: Address,
     /// Token units.
+    #[schema(value_type = NumberText)]
     amount: String,
     /// Token units.
+    #[schema(value_type = NumberText)]
     fee: String,
+    #[schema(value_type = NumberText)]
     nonce: String,
     /// Unix seconds: the vault takes a payout no later.
     deadline: u64,

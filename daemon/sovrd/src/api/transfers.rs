@@ -11,21 +11,26 @@ use bridge_core::{
     id::{Kind, TransferId},
     obstacle::Obstacle,
     posting::WithdrawalIds,
+    schema::{AddressText, Bytes32Text, NumberText},
     transfer::{FoundPhase, FoundTransfer},
     vault_event::{Deposit, Origin, Outcome, Progress, Request, VaultEvent, VaultLog, Window},
     withdrawal::{RefusalReason, Reservation, Status, Verdict, Withdrawal},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{Ref, RefOr, Schema, schema::AnyOfBuilder},
+};
 
 /// Items in one answer; the newest are kept.
 const ITEMS_MAX: usize = 100;
 
 /// What was found for a reference.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Answer {
     /// Oldest first.
-    items: Vec<Item>,
+    pub(super) items: Vec<Item>,
     /// The lowest block that was searched.
     searched_from_block: BlockNumber,
     /// True if there may be older items.
@@ -36,25 +41,25 @@ pub(super) struct Answer {
 }
 
 /// One deposit or withdrawal.
-#[derive(Debug, Serialize)]
-struct Item {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Item {
     #[serde(rename = "ref")]
-    reference: String,
+    pub(super) reference: String,
     kind: &'static str,
-    state: State,
+    pub(super) state: State,
     /// What this state means, for the person who waits.
     sentence: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    chain: Option<ChainSide>,
+    pub(super) chain: Option<ChainSide>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ledger: Option<LedgerSide>,
+    pub(super) ledger: Option<LedgerSide>,
     /// For a large payout that waits in the contract's queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     queue: Option<Waiting>,
 }
 
 /// How long a large payout still waits.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 struct Waiting {
     #[serde(flatten)]
     window: Window,
@@ -65,50 +70,80 @@ struct Waiting {
 /// States of both kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-enum State {
+pub(super) enum State {
     Deposit(DepositState),
     Withdrawal(Status),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+// Derived it would be `oneOf`, which a name that both kinds have does not satisfy.
+impl PartialSchema for State {
+    fn schema() -> RefOr<Schema> {
+        let both = [DepositState::name(), Status::name()];
+        let any = both
+            .into_iter()
+            .fold(AnyOfBuilder::new(), |any, name| any.item(Ref::from_schema_name(name)));
+        RefOr::T(Schema::AnyOf(any.build()))
+    }
+}
+
+impl ToSchema for State {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((DepositState::name().into_owned(), DepositState::schema()));
+        schemas.push((Status::name().into_owned(), Status::schema()));
+    }
+}
+
+impl State {
+    /// Of something that nobody knows anything of.
+    pub(super) const fn unseen() -> Self {
+        Self::Deposit(DepositState::Pending)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum DepositState {
+pub(super) enum DepositState {
     Pending,
     Cleared,
 }
 
-#[derive(Debug, Serialize)]
-struct ChainSide {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChainSide {
     seq: Seq,
+    #[schema(value_type = AddressText)]
     owner: Address,
-    token: Address,
+    #[schema(value_type = AddressText)]
+    pub(super) token: Address,
     /// Token units.
+    #[schema(value_type = NumberText)]
     amount: String,
+    #[schema(value_type = Bytes32Text)]
     tx_hash: B256,
-    block: BlockNumber,
+    pub(super) block: BlockNumber,
     confirmations: Confirmations,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Bytes32Text>)]
     outcome_tx_hash: Option<B256>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Confirmations {
     have: u64,
     /// A number, or the tag that decides.
     need: String,
 }
 
-#[derive(Debug, Serialize)]
-struct LedgerSide {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LedgerSide {
     transfer_id: String,
     debit_account: String,
     credit_account: String,
     /// Ledger units.
     amount: String,
     /// Nanoseconds since 1970, the ledger's clock.
-    timestamp_ns: u64,
+    pub(super) timestamp_ns: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved: Option<&'static str>,
 }

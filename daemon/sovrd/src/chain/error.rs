@@ -8,6 +8,8 @@ use bridge_core::endpoint::ReadFault;
 const MESSAGE_CHARS: usize = 300;
 /// HTTP: too many requests.
 const TOO_MANY_REQUESTS: u16 = 429;
+/// JSON-RPC: a call reverted, as geth tells it.
+const REVERTED: i64 = 3;
 /// JSON-RPC: some limit of the node was met, as providers use it.
 const LIMIT_EXCEEDED: i64 = -32_005;
 
@@ -39,6 +41,9 @@ pub enum ReadError {
     /// The node's answer cannot be used.
     #[error("{0}")]
     Unusable(String),
+    /// A contract does not answer as it should.
+    #[error("{0}")]
+    Contract(String),
     /// Endpoints tell different things of who they are.
     #[error("{0}")]
     Disagreement(String),
@@ -85,7 +90,23 @@ impl ReadError {
                 }
             }
             Self::Missing(_) => ReadFault::Missing,
-            Self::Unusable(_) | Self::Disagreement(_) => ReadFault::Unusable,
+            Self::Unusable(_) | Self::Contract(_) | Self::Disagreement(_) => ReadFault::Unusable,
+        }
+    }
+
+    /// True if a contract reverted, or answered as none should: no fault of the node that says so.
+    #[must_use]
+    pub fn is_the_contracts(&self) -> bool {
+        match self {
+            Self::Contract(_) => true,
+            Self::Refused { message, code } => {
+                *code == REVERTED || message.to_lowercase().contains("revert")
+            }
+            Self::Timeout(_)
+            | Self::Transport { .. }
+            | Self::Missing(_)
+            | Self::Unusable(_)
+            | Self::Disagreement(_) => false,
         }
     }
 }
@@ -119,6 +140,18 @@ mod tests {
 
     fn refused(message: &str, code: i64) -> ReadFault {
         ReadError::Refused { message: message.to_owned(), code }.fault()
+    }
+
+    #[test]
+    fn a_contract_that_reverts_is_no_fault_of_its_node() {
+        let says = |message: &str, code| ReadError::Refused { message: message.to_owned(), code };
+        assert!(says("execution reverted: no", 3).is_the_contracts());
+        assert!(
+            says("VM Exception while processing transaction: revert", -32_000).is_the_contracts()
+        );
+        assert!(ReadError::Contract("balanceOf returned nothing".to_owned()).is_the_contracts());
+        assert!(!says("header not found", -32_000).is_the_contracts());
+        assert!(!ReadError::Timeout(1).is_the_contracts());
     }
 
     #[test]

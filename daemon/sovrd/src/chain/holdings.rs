@@ -9,6 +9,7 @@ use alloy::{
 use bridge_core::{
     amount::TokenAmount,
     asset::{ETHER, LedgerId},
+    endpoint::ReadFault,
     invariant::Holdings,
     reserves::TokenReading,
 };
@@ -18,21 +19,25 @@ sol! {
     function balanceOf(address account) external view returns (uint256);
 }
 
-/// The holdings of several tokens; those that cannot be read are left out.
+/// The holdings of several tokens, without those that cannot be read; and why, where that is the node's
+/// own fault: a token that reverts does so everywhere.
 pub(super) async fn all(
     node: &Node,
     vault: Address,
     block: B256,
     tokens: &[(LedgerId, Address)],
-) -> Vec<TokenReading> {
-    let mut readings = Vec::new();
+) -> (Vec<TokenReading>, Option<ReadFault>) {
+    let (mut readings, mut fault) = (Vec::new(), None);
     for (ledger, token) in tokens {
         match of(node, vault, block, *token).await {
             Ok(holdings) => readings.push(TokenReading { ledger: *ledger, holdings }),
-            Err(error) => warn!(%error, %ledger, "holdings of a token not read"),
+            Err(error) => {
+                warn!(%error, %ledger, "holdings of a token not read");
+                fault = fault.or_else(|| (!error.is_the_contracts()).then(|| error.fault()));
+            }
         }
     }
-    readings
+    (readings, fault)
 }
 
 /// The holdings of one token.
@@ -74,7 +79,7 @@ async fn balance(
 
 fn word(answer: &[u8], what: &str) -> Result<TokenAmount, ReadError> {
     let word = answer.get(..32).and_then(U256::try_from_be_slice);
-    word.map(saturated).ok_or_else(|| ReadError::Unusable(format!("{what} returned nothing")))
+    word.map(saturated).ok_or_else(|| ReadError::Contract(format!("{what} returned nothing")))
 }
 
 /// More than 128 bits cannot be accounted for, only given.

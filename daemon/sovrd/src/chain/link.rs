@@ -1,5 +1,6 @@
 //! The way to one endpoint: HTTP, WebSocket or a local socket, with a bound on what it may answer.
 
+use super::socket::BoundedSocket;
 use crate::{body, config::Endpoint};
 use alloy::{
     providers::{DynProvider, Provider, ProviderBuilder, WsConnect},
@@ -10,7 +11,6 @@ use alloy::{
     transports::{
         TransportError, TransportErrorKind, TransportFut,
         http::reqwest::{Client, Url},
-        ipc::IpcConnect,
         ws::WebSocketConfig,
     },
 };
@@ -27,9 +27,9 @@ const ERROR_CHARS: usize = 300;
 /// A connection, or what makes one.
 #[derive(Clone, Debug)]
 pub(super) enum Link {
-    /// Each request stands for itself.
-    Http(DynProvider),
-    /// A connection that is made anew after it broke.
+    /// Each request stands for itself: HTTP, or a local socket.
+    Single(DynProvider),
+    /// A WebSocket, a connection that is made anew after it broke.
     Lasting(Arc<Lasting>),
 }
 
@@ -44,21 +44,24 @@ pub(super) struct Lasting {
 impl Link {
     /// Prepares the way; nothing is sent yet.
     pub(super) fn new(endpoint: &Endpoint, answer_bytes_max: usize) -> Result<Self, String> {
-        if !endpoint.is_http() {
+        let client = if endpoint.is_socket() {
+            let path = endpoint.secret().into();
+            RpcClient::new(BoundedSocket { path, answer_bytes_max }, true)
+        } else if endpoint.is_http() {
+            let url: Url = endpoint.secret().parse().map_err(|e| format!("not a URL: {e}"))?;
+            RpcClient::new(BoundedHttp { client: Client::new(), url, answer_bytes_max }, false)
+        } else {
             let (endpoint, open) = (endpoint.clone(), Mutex::new(None));
             return Ok(Self::Lasting(Arc::new(Lasting { endpoint, answer_bytes_max, open })));
-        }
-        let url: Url = endpoint.secret().parse().map_err(|e| format!("not a URL: {e}"))?;
-        let http = BoundedHttp { client: Client::new(), url, answer_bytes_max };
-        let client = RpcClient::new(http, false);
+        };
         let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(client);
-        Ok(Self::Http(provider.erased()))
+        Ok(Self::Single(provider.erased()))
     }
 
     /// The provider, connected if need be.
     pub(super) async fn provider(&self) -> Result<DynProvider, TransportError> {
         let lasting = match self {
-            Self::Http(provider) => return Ok(provider.clone()),
+            Self::Single(provider) => return Ok(provider.clone()),
             Self::Lasting(lasting) => lasting,
         };
         let mut open = lasting.open.lock().await;
@@ -87,9 +90,6 @@ impl Lasting {
     async fn connect(&self) -> Result<DynProvider, TransportError> {
         let builder = ProviderBuilder::new().disable_recommended_fillers();
         let address = self.endpoint.secret();
-        if self.endpoint.is_socket() {
-            return Ok(builder.connect_ipc(IpcConnect::new(address.to_owned())).await?.erased());
-        }
         let config = WebSocketConfig::default()
             .max_message_size(Some(self.answer_bytes_max))
             .max_frame_size(Some(self.answer_bytes_max));
@@ -113,12 +113,20 @@ impl BoundedHttp {
         let status = response.status();
         let body = body::read(response, self.answer_bytes_max).await;
         let body = body.map_err(TransportErrorKind::custom)?;
-        let start = || String::from_utf8_lossy(&body).chars().take(ERROR_CHARS).collect::<String>();
         if !status.is_success() {
-            return Err(TransportErrorKind::http_error(status.as_u16(), start()));
+            return Err(TransportErrorKind::http_error(status.as_u16(), start_of(&body)));
         }
-        serde_json::from_slice(&body).map_err(|e| TransportError::deser_err(e, start()))
+        read_answer(&body)
     }
+}
+
+/// An answer as the library knows it.
+pub(super) fn read_answer(body: &[u8]) -> Result<ResponsePacket, TransportError> {
+    serde_json::from_slice(body).map_err(|e| TransportError::deser_err(e, start_of(body)))
+}
+
+fn start_of(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).chars().take(ERROR_CHARS).collect()
 }
 
 impl Service<RequestPacket> for BoundedHttp {

@@ -7,14 +7,17 @@ mod link;
 pub mod node;
 pub mod nodes;
 pub mod search;
+mod socket;
+pub mod terms;
 pub(crate) mod vault_now;
 pub mod wake;
 
-use crate::engine::Inbox;
+use crate::{engine::Inbox, failpoint};
 use alloy::primitives::Address;
 use bridge_core::{
     command::{ChainCommand, RangeRequest},
     event::Event,
+    vault_event::{VaultEvent, VaultLog},
 };
 use node::Node;
 use nodes::Nodes;
@@ -34,9 +37,12 @@ pub async fn run(
             error!(?order, "no such endpoint");
             continue;
         };
-        let inbox = inbox.clone();
+        let (inbox, nodes) = (inbox.clone(), nodes.clone());
         tokio::spawn(async move {
             let event = execute(&node, submitter, order).await;
+            if matches!(event, Event::Head { .. }) {
+                nodes.note_answer();
+            }
             inbox.send(event).await;
         });
     }
@@ -55,7 +61,11 @@ async fn execute(node: &Node, submitter: Option<Address>, order: ChainCommand) -
     match order {
         ChainCommand::Poll { endpoint, anchor, at } => {
             match node.poll(anchor, at, submitter).await {
-                Ok(head) => Event::Head { endpoint, head },
+                Ok(head) => {
+                    let unfinal = head.submitter.filter(|s| s.latest_nonce > s.final_nonce);
+                    failpoint::reach_any(unfinal.iter().map(|_| "payout-mined"));
+                    Event::Head { endpoint, head }
+                }
                 Err(error) => {
                     warn!(%error, endpoint = %node.endpoint(), "a poll brought nothing");
                     Event::HeadFailed { endpoint, fault: error.fault() }
@@ -71,17 +81,19 @@ async fn execute(node: &Node, submitter: Option<Address>, order: ChainCommand) -
             Event::State { endpoint, seq, block: block.number, state }
         }
         ChainCommand::ReadHoldings { endpoint, block, tokens } => {
-            let readings = holdings::all(node, node.vault(), block.hash, &tokens).await;
-            Event::Holdings { endpoint, block, readings }
+            let (readings, fault) = holdings::all(node, node.vault(), block.hash, &tokens).await;
+            Event::Holdings { endpoint, block, readings, fault }
         }
     }
 }
 
 async fn fetch(node: &Node, request: RangeRequest) -> Event {
     let RangeRequest { from, to, .. } = request;
+    failpoint::reach("before-range");
     match node.range(request).await {
         Ok(range) => {
             debug!(%from, %to, events = range.logs.len(), "range");
+            failpoint::reach_any(range.logs.iter().map(point));
             Event::Range(range)
         }
         Err(error) => {
@@ -90,4 +102,9 @@ async fn fetch(node: &Node, request: RangeRequest) -> Event {
             Event::RangeFailed { request, fault }
         }
     }
+}
+
+/// The fail point of an event that was read and is known to nobody yet.
+const fn point(log: &VaultLog) -> &'static str {
+    if matches!(log.event, VaultEvent::Withdrawal(_)) { "payout-read" } else { "range-read" }
 }

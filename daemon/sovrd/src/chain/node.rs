@@ -13,7 +13,7 @@ use alloy::{
     primitives::{Address, B256, Bytes, TxHash, U256, keccak256},
     providers::{DynProvider, Provider},
     rpc::client::BatchRequest,
-    rpc::types::{Block, Filter, Log, TransactionReceipt, TransactionRequest},
+    rpc::types::{Block, Filter, Log, SyncStatus, TransactionReceipt, TransactionRequest},
     sol_types::SolCall,
     transports::TransportError,
 };
@@ -124,6 +124,15 @@ impl Node {
         let block = BlockId::number(number.0);
         let code = self.ask(|p| async move { p.get_code_at(self.vault).block_id(block).await });
         Ok(!code.await?.is_empty())
+    }
+
+    /// True while the node says that it is still syncing.
+    ///
+    /// # Errors
+    /// If the node does not answer.
+    pub async fn is_syncing(&self) -> Result<bool, ReadError> {
+        let status = self.ask(|p| async move { p.syncing().await }).await?;
+        Ok(matches!(status, SyncStatus::Info(_)))
     }
 
     async fn genesis(&self) -> Result<B256, ReadError> {
@@ -249,13 +258,13 @@ impl Node {
         block: B256,
     ) -> Result<Bytes, ReadError> {
         let request = TransactionRequest::default().with_to(to).with_input(input);
-        let (block, request) = (BlockId::hash(block), &request);
+        let (block, request) = (BlockId::hash_canonical(block), &request);
         self.ask(|p| async move { p.call(request.clone()).block(block).await }).await
     }
 
     /// What an address has of the chain's own money at one block, wei.
     pub(super) async fn ether_of(&self, address: Address, block: B256) -> Result<U256, ReadError> {
-        let at = BlockId::hash(block);
+        let at = BlockId::hash_canonical(block);
         self.ask(|p| async move { p.get_balance(address).block_id(at).await }).await
     }
 
@@ -270,7 +279,7 @@ impl Node {
         };
         let balance = self.ask(move |p| async move { p.get_balance(address).await });
         let (final_nonce, latest_nonce, pending_nonce, balance) = tokio::try_join!(
-            nonce(BlockId::hash(final_block)),
+            nonce(BlockId::hash_canonical(final_block)),
             nonce(BlockId::latest()),
             nonce(BlockId::pending()),
             balance
@@ -296,7 +305,29 @@ impl Node {
         let decode = |log: &Log| bindings::decode(log).transpose();
         let logs: Result<Vec<VaultLog>, _> = logs.iter().filter_map(decode).collect();
         let logs = logs.map_err(|e| ReadError::Unusable(e.to_string()))?;
+        let headers = self.with_events(&request, &logs, headers).await?;
         Ok(Range { request, final_here, headers, logs })
+    }
+
+    /// Adds the headers of blocks with events. Which these are is only known with the logs, so they
+    /// come in another batch; its last header tells whether it is of the same history.
+    async fn with_events(
+        &self,
+        request: &RangeRequest,
+        logs: &[VaultLog],
+        mut headers: Headers,
+    ) -> Result<Headers, ReadError> {
+        let wanted = Range::wanted(request, logs).into_iter();
+        let mut missing: Vec<u64> =
+            wanted.filter(|n| !headers.contains_key(n)).map(|n| n.0).collect();
+        if missing.is_empty() {
+            return Ok(headers);
+        }
+        missing.push(request.to.0);
+        let more = self.batch(Vec::new(), missing).await?.headers;
+        is_same_end(request, &headers, &more)?;
+        headers.extend(more);
+        Ok(headers)
     }
 
     /// The same, block by block: a node that does not have one of these very blocks cannot answer
@@ -306,10 +337,7 @@ impl Node {
         let by_hash = |h: &Header| Filter::new().at_block_hash(h.block.hash);
         let filters = headers.values().map(by_hash).collect();
         let again = self.batch(filters, vec![request.to.0]).await?;
-        if headers.get(&request.to) != again.headers.get(&request.to) {
-            let number = request.to;
-            return Err(ReadError::Unusable(format!("block {number} changed while it was read")));
-        }
+        is_same_end(request, &headers, &again.headers)?;
         Ok(Batch { headers, ..again })
     }
 
@@ -471,8 +499,19 @@ impl Node {
 #[derive(Debug)]
 struct Batch {
     logs: Vec<Log>,
-    headers: BTreeMap<BlockNumber, Header>,
+    headers: Headers,
     final_here: BlockNumber,
+}
+
+type Headers = BTreeMap<BlockNumber, Header>;
+
+/// Two batches may come from two nodes behind one address.
+fn is_same_end(request: &RangeRequest, one: &Headers, other: &Headers) -> Result<(), ReadError> {
+    let number = request.to;
+    if one.get(&number) == other.get(&number) {
+        return Ok(());
+    }
+    Err(ReadError::Unusable(format!("block {number} changed while it was read")))
 }
 
 fn shown(logs: &[Log]) -> Result<Vec<Shown>, ReadError> {
@@ -481,13 +520,9 @@ fn shown(logs: &[Log]) -> Result<Vec<Shown>, ReadError> {
     shown.map_err(|e| ReadError::Unusable(e.to_string()))
 }
 
-/// The headers that a range needs.
+/// The headers that a range needs, whatever happened in it.
 fn numbers(request: &RangeRequest) -> Vec<u64> {
-    if request.all_headers {
-        (request.from.0..=request.to.0).collect()
-    } else {
-        vec![request.from.0, request.to.0]
-    }
+    Range::wanted(request, &[]).into_iter().map(|n| n.0).collect()
 }
 
 fn header_of(block: &Block) -> Header {

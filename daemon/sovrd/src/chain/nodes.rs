@@ -11,7 +11,11 @@ use bridge_core::{
     endpoint::{EndpointId, EndpointStatus},
 };
 use futures_util::future;
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 use tracing::warn;
 
 /// The endpoints in the order of the configuration.
@@ -19,6 +23,8 @@ use tracing::warn;
 pub struct Nodes {
     list: Arc<[Node]>,
     quorum: usize,
+    /// When one of them answered a poll last.
+    answered: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Nodes {
@@ -29,7 +35,20 @@ impl Nodes {
     pub fn new(config: &config::Chain) -> Result<Self, ReadError> {
         let urls = config.endpoints.iter();
         let list: Result<Vec<Node>, _> = urls.map(|url| Node::new(config, url)).collect();
-        Ok(Self { list: list?.into(), quorum: usize::from(config.quorum) })
+        let answered = Arc::default();
+        Ok(Self { list: list?.into(), quorum: usize::from(config.quorum), answered })
+    }
+
+    /// One of them answered a poll.
+    pub(super) fn note_answer(&self) {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Time since one of them answered a poll; `None` before the first.
+    #[must_use]
+    pub fn silent_for(&self) -> Option<Duration> {
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.map(|at| at.elapsed())
     }
 
     /// All of them.
@@ -73,12 +92,12 @@ impl Nodes {
         order.iter().filter_map(|s| Some((self.get(s.endpoint)?, **s))).collect()
     }
 
-    /// What the start needs to know, as the first one answers it, or as many as must agree; with the
-    /// node that said so.
+    /// What the start needs to know, as the first one answers it, or as many as must agree; with those
+    /// who said so.
     ///
     /// # Errors
     /// If too few answer, or too few say the same.
-    pub async fn facts(&self, deploy_block: BlockNumber) -> Result<(Facts, &Node), ReadError> {
+    pub async fn facts(&self, deploy_block: BlockNumber) -> Result<(Facts, Vec<&Node>), ReadError> {
         let mut said: Vec<(Facts, &Node)> = Vec::new();
         let mut last = ReadError::Missing("endpoint".to_owned());
         for node in self.list.iter() {
@@ -90,8 +109,9 @@ impl Nodes {
                 }
             }
             let votes = |facts: &Facts| said.iter().filter(|(other, _)| other == facts).count();
-            if let Some(found) = said.iter().find(|(facts, _)| votes(facts) >= self.quorum) {
-                return Ok(*found);
+            if let Some((found, _)) = said.iter().find(|(facts, _)| votes(facts) >= self.quorum) {
+                let agree = said.iter().filter(|(facts, _)| facts == found);
+                return Ok((*found, agree.map(|(_, node)| *node).collect()));
             }
         }
         Err(if said.len() < self.quorum { last } else { disagreement(&said, self.quorum) })

@@ -52,7 +52,10 @@ pub struct NextTransaction {
 }
 
 impl Node {
-    async fn next_transaction(&self, from: Address) -> Result<NextTransaction, ReadError> {
+    pub(crate) async fn next_transaction(
+        &self,
+        from: Address,
+    ) -> Result<NextTransaction, ReadError> {
         let pending = BlockId::pending();
         let nonce = self
             .ask(|p| async move { p.get_transaction_count(from).block_id(pending).await })

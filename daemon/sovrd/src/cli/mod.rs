@@ -3,12 +3,14 @@
 mod accounts;
 mod brakes;
 mod config_check;
+mod doctor;
 mod offline;
 mod proof;
 mod reconcile;
 mod resume;
 mod status;
 mod supersede;
+mod why;
 
 use crate::{app, config::Config, exit::Failure, logging, signer};
 use clap::{Args, Parser, Subcommand};
@@ -38,8 +40,15 @@ enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at everything that a daemon or signer stands on: node, vault, ledger, store, keys, machine.
+    /// Each fault with its remedy; ends with 78, 75 or 65 if there is one. Changes nothing, and may
+    /// run beside the daemon.
+    Doctor(doctor::Arguments),
     /// Show where a running daemon stands.
     Status(status::Arguments),
+    /// Say what a deposit or withdrawal waits for, since when, and what would move it; the daemon is
+    /// asked.
+    Why(why::Arguments),
     /// Show the ledger's accounts with their balances.
     Accounts(accounts::Arguments),
     /// Stop payouts or deposits on chain at once, with the pauser's key. It ends by itself after
@@ -93,7 +102,9 @@ impl Cli {
                 block_on(signer::run(config))
             }
             Command::Config(ConfigCommand::Check(file)) => config_check::run(&file),
+            Command::Doctor(arguments) => block_on(doctor::run(arguments)),
             Command::Status(arguments) => block_on(status::run(arguments)),
+            Command::Why(arguments) => block_on(why::run(arguments)),
             Command::Accounts(arguments) => block_on(accounts::run(arguments)),
             Command::Pause(arguments) => block_on(brakes::run(arguments, brakes::Way::Pause)),
             Command::Unpause(arguments) => block_on(brakes::run(arguments, brakes::Way::Unpause)),

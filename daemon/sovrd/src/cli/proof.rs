@@ -1,7 +1,7 @@
 //! Reserves as the commands prove them: chain and ledger read at one instant each.
 
 use super::offline::{Offline, Seen};
-use crate::{chain::holdings, exit::Failure};
+use crate::exit::Failure;
 use bridge_core::{
     account::VAULT,
     amount::TokenAmount,
@@ -83,8 +83,7 @@ async fn row(
     entries: &Entries,
 ) -> Result<Option<Row>, Failure> {
     let Listing { ledger, token, .. } = *listing;
-    let vault = offline.vault.identity.vault;
-    let holdings = holdings::of(&offline.node, vault, seen.block.hash, token).await?;
+    let holdings = offline.holdings(seen.block.hash, token).await?;
     let Some(position) = seen.history.position(reading, entries) else { return Ok(None) };
     let broken = find_break(ledger, seen.block.number, &position, reading.books, holdings);
     let (explained, books) = (position.explained(), reading.books);

@@ -5,32 +5,24 @@ use super::{
     ConfigFile,
     offline::{Offline, away},
     print,
-    resume::open_store,
+    resume::{open_store, reach_of},
 };
 use crate::exit::Failure;
 use alloy::primitives::B256;
 use bridge_core::{
-    account::VAULT,
-    audit::Entries,
+    account::{NewAccount, VAULT},
     block::Seq,
-    id::{AccountId, Instance, TransferId},
+    id::{AccountId, Instance},
     supersede::Supersede,
     supersede_plan::{self, Plan},
+    supersede_work::{Errand, Shown, Work},
     transfer::{NewTransfer, TransferResult},
 };
 use clap::Args;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-/// Transfers in one request; what the server takes in its smallest setting.
+/// Events in one request; what the server takes in its smallest setting.
 const BATCH: usize = 250;
-
-/// A repetition, or an account that has nothing left: the rest is a loss.
-const REPEATED: &[TransferResult] = &[
-    TransferResult::Exists,
-    TransferResult::ExistsWithDifferentAmount,
-    TransferResult::ExceedsCredits,
-    TransferResult::IdAlreadyFailed,
-];
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -60,8 +52,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let approved = offline.records.iter().find(|r| r.first == first).copied();
     let earlier: Vec<Supersede> =
         offline.records.iter().filter(|r| r.first != first).copied().collect();
-    let reach = persisted.checkpoint.as_ref().map(|c| c.reach.or(c.cursor)).unwrap_or_default();
-    let seen = offline.history(earlier.clone(), reach).await?;
+    let seen = offline.history(earlier.clone(), reach_of(&persisted)).await?;
     let instance = offline.vault.instance;
     let entries = offline.lookup(&supersede_plan::ids(instance, &earlier, first, last)).await?;
     let plan = supersede_plan::plan(instance, &earlier, (first, last), &seen.history, &entries)
@@ -84,7 +75,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
             "--evidence {given} is not the hash of what would be done now ({evidence}): look at it \
              again, chain or ledger have moved"
         ))),
-        Some(_) => carry_out(&offline, &plan, record).await,
+        Some(_) => carry_out(&offline, &plan).await,
     }
 }
 
@@ -116,81 +107,82 @@ fn show(plan: &Plan, evidence: B256, json: bool) -> Result<(), Failure> {
     for seq in &plan.kept {
         lines.push(format!("  withdrawal {seq} stands in both histories and goes on"));
     }
-    lines.push("deposits of the new history in this range are credited by the next start".into());
+    lines.push("deposits of the new history in this range are credited anew".into());
     lines.push(format!("evidence {evidence}"));
     print(&lines.join("\n"));
     Ok(())
 }
 
-/// Record, voids, debits, losses: in this order, each repeatable.
-async fn carry_out(offline: &Offline, plan: &Plan, record: Supersede) -> Result<(), Failure> {
-    let instance = offline.vault.instance;
-    send(offline, &[record.to_transfer(instance)], REPEATED).await?;
-    send(offline, &plan.voids(instance), REPEATED).await?;
-    let debits = plan.debits_back(instance);
-    let waiting = without_room(offline, &debits).await?;
-    if let Some(first) = waiting.first() {
-        return Err(Failure::halted(format!(
-            "ledger {}: VAULT cannot be credited what is to be debited back while so much is \
-             pending; wait until the withdrawals under way have ended, then give this command \
-             again: what was done stays done and is not repeated",
-            first.ledger
-        )));
-    }
-    send(offline, &debits, REPEATED).await?;
-    let ids: Vec<TransferId> = debits.iter().map(|t| t.id).collect();
-    let taken = offline.lookup(&ids).await?;
-    let losses = plan.shortfalls(instance, &taken);
-    let waiting = without_room(offline, &losses).await?;
-    let (waiting, now): (Vec<_>, Vec<_>) = losses.into_iter().partition(|t| waiting.contains(t));
-    send(offline, &now, &[TransferResult::Exists]).await?;
-    told(instance, &taken, &now, &waiting);
-    Ok(())
-}
-
-/// Transfers into VAULT for which it has no room yet, pendings included. To try them would burn their
-/// ids.
-async fn without_room(
-    offline: &Offline,
-    transfers: &[NewTransfer],
-) -> Result<Vec<NewTransfer>, Failure> {
-    let ids: Vec<TransferId> = transfers.iter().map(|t| t.id).collect();
-    let done = offline.lookup(&ids).await?;
-    let mut room: BTreeMap<AccountId, u128> = BTreeMap::new();
-    let mut waiting = Vec::new();
-    for transfer in transfers.iter().filter(|t| !done.contains_key(&t.id)) {
-        let vault = transfer.credit;
-        let left = match room.get(&vault) {
-            Some(left) => *left,
-            None => {
-                let found = offline.ledger.lookup_accounts(&[vault]).await.map_err(|e| away(&e))?;
-                found.first().map_or(0, |account| {
-                    let held = account.debits_posted().saturating_sub(account.credits_posted());
-                    held.saturating_sub(account.credits_pending())
-                })
+async fn carry_out(offline: &Offline, plan: &Plan) -> Result<(), Failure> {
+    let mut work = Work::new(plan, offline.vault.instance);
+    let mut taken = BTreeSet::new();
+    loop {
+        let shown = look(offline, &work, &taken).await?;
+        match work.next(&shown) {
+            Errand::Create { transfers, fine } => send(offline, &transfers, fine).await?,
+            Errand::Open(accounts) => taken = open_accounts(offline, &accounts).await?,
+            Errand::Wait(ledger) => {
+                return Err(Failure::halted(format!(
+                    "ledger {ledger}: VAULT cannot be credited what is to be debited back while so \
+                     much is pending; wait until the withdrawals under way have ended, then give \
+                     this command again: what was done stays done and is not repeated"
+                )));
             }
-        };
-        let after = left.checked_sub(transfer.amount.0);
-        room.insert(vault, after.unwrap_or(left));
-        waiting.extend(after.is_none().then_some(*transfer));
+            Errand::Done { back, lost, waiting } => {
+                told(offline.vault.instance, back, lost, waiting);
+                return Ok(());
+            }
+        }
     }
-    Ok(waiting)
 }
 
-fn told(instance: Instance, taken: &Entries, losses: &[NewTransfer], waiting: &[NewTransfer]) {
-    let sum = |amounts: &mut dyn Iterator<Item = u128>| amounts.fold(0, u128::saturating_add);
-    let back = sum(&mut taken.values().map(|t| t.amount.0));
-    let lost = sum(&mut losses.iter().map(|t| t.amount.0));
+async fn look(
+    offline: &Offline,
+    work: &Work<'_>,
+    taken: &BTreeSet<AccountId>,
+) -> Result<Shown, Failure> {
+    let entries = offline.lookup(&work.ids()).await?;
+    let mut shown = Shown { entries, taken: taken.clone(), ..Shown::default() };
+    let (vaults, owners) = (work.vaults(), work.owners());
+    for ids in vaults.union(&owners).copied().collect::<Vec<AccountId>>().chunks(BATCH) {
+        for account in offline.ledger.lookup_accounts(ids).await.map_err(|e| away(&e))? {
+            let id = AccountId(account.id());
+            let held = account.debits_posted().saturating_sub(account.credits_posted());
+            let owed = account.credits_posted().saturating_sub(account.debits_posted());
+            if vaults.contains(&id) {
+                shown.room.insert(id, held.saturating_sub(account.credits_pending()));
+            } else {
+                shown.means.insert(id, owed.saturating_sub(account.debits_pending()));
+            }
+        }
+    }
+    Ok(shown)
+}
+
+/// Those of the accounts that are somebody else's.
+async fn open_accounts(
+    offline: &Offline,
+    accounts: &[NewAccount],
+) -> Result<BTreeSet<AccountId>, Failure> {
+    let mut taken = BTreeSet::new();
+    for batch in accounts.chunks(BATCH) {
+        let failures = offline.ledger.create_accounts(batch).await.map_err(|e| away(&e))?;
+        let others = failures.into_iter().filter(|(_, result)| !result.is_usable());
+        taken.extend(others.filter_map(|(index, _)| batch.get(index).map(|a| a.id)));
+    }
+    Ok(taken)
+}
+
+fn told(instance: Instance, back: u128, lost: u128, waiting: u128) {
     print(&format!(
         "done on VAULT ({}) of instance {instance}: {back} ledger units debited back, {lost} borne \
          by LOSS; now `sovrd resume`",
         VAULT.number
     ));
-    if !waiting.is_empty() {
-        let units = sum(&mut waiting.iter().map(|t| t.amount.0));
+    if waiting > 0 {
         print(&format!(
-            "{units} ledger units of losses wait for room in VAULT: start the daemon, and once the \
-             deposits of the new history are credited, stop it and give this command again"
+            "{waiting} ledger units of losses wait for room in VAULT, which so much is pending on: \
+             give this command again once withdrawals under way have ended"
         ));
     }
 }

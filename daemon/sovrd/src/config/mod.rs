@@ -6,7 +6,10 @@ mod fields;
 pub use endpoint::Endpoint;
 
 use crate::{exit::Failure, logging};
-use alloy::primitives::{Address, B256};
+use alloy::{
+    primitives::{Address, B256},
+    transports::http::reqwest::Url,
+};
 use bridge_core::{
     asset::LedgerId,
     block::{BlockNumber, FinalityPolicy},
@@ -35,6 +38,8 @@ pub struct Config {
     pub reserves: Reserves,
     /// `[api] listen`
     pub listen: SocketAddr,
+    /// `[api] cors_origins`: web pages that may read the API; `*` for all.
+    pub cors_origins: Vec<String>,
     /// `[log]`
     pub log: Log,
 }
@@ -202,6 +207,7 @@ impl Config {
         let signer = has_signer.then(|| signer(&mut file, &mut faults));
         let mut section = Section::take(&mut file, "api", &mut faults);
         let listen = section.required("listen", "an address and port such as 127.0.0.1:8080");
+        let cors_origins = origins(&mut section);
         section.finish();
         let log = log(&mut file, &mut faults);
         for key in file.keys() {
@@ -219,6 +225,7 @@ impl Config {
                 signer: signer.transpose_all()?,
                 reserves: reserves?,
                 listen: listen?,
+                cors_origins,
                 log: log?,
             })
         };
@@ -463,6 +470,19 @@ fn keystore(
     let path = s.required(path, "the path of an encrypted V3 keystore file");
     let password_file = s.required(password_file, "the path of a file that holds the password");
     Some(Keystore { path: path?, password_file: password_file? })
+}
+
+/// Origins as browsers send them: scheme, host and port, nothing else.
+fn origins(s: &mut Section<'_>) -> Vec<String> {
+    let right = "origins of web pages such as https://wallet.example, or * for all";
+    let list = s.optional_list("cors_origins", right);
+    for one in list.iter().filter(|one| *one != "*") {
+        let url = one.parse::<Url>().ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+        if url.is_none_or(|url| url.origin().ascii_serialization() != *one) {
+            s.fault("cors_origins", format_args!("{one:?} is no origin; give {right}"));
+        }
+    }
+    list
 }
 
 fn log(file: &mut Table, faults: &mut Faults) -> Option<Log> {

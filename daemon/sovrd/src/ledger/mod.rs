@@ -5,13 +5,15 @@ mod convert;
 pub mod records;
 pub mod survey;
 
-use crate::{engine::Inbox, failpoint::reach, metrics::Metrics};
+use crate::{engine::Inbox, failpoint, metrics::Metrics};
 use bridge_core::{
     command::LedgerCommand,
     event::{Event, LedgerEvent},
+    id::TransferId,
+    transfer::{NewTransfer, Phase, TransferResult},
 };
 use client::{CallError, Ledger};
-use std::{sync::Arc, time::Instant};
+use std::{iter, sync::Arc, time::Instant};
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -53,16 +55,15 @@ async fn execute(ledger: &Ledger, order: LedgerCommand) -> LedgerEvent {
     let events = size(&order);
     let (request, answer) = match order {
         LedgerCommand::CreateAccounts { request, accounts } => {
-            reach("before-accounts");
-            let answer = ledger.create_accounts(&accounts).await;
-            reach("after-accounts");
+            failpoint::reach("before-accounts");
+            let call = ledger.create_accounts(&accounts);
+            let answer = failpoint::during(iter::once("accounts-under-way"), call).await;
+            failpoint::reach("accounts-answered");
             let accounts = accounts.iter().map(|a| a.id).collect();
             (request, answer.map(|failures| LedgerEvent::Accounts { request, accounts, failures }))
         }
         LedgerCommand::CreateTransfers { request, transfers } => {
-            reach("before-transfers");
-            let answer = ledger.create_transfers(&transfers).await;
-            reach("after-transfers");
+            let answer = create_transfers(ledger, &transfers).await;
             (request, answer.map(|failures| LedgerEvent::Transfers { request, failures }))
         }
         LedgerCommand::LookupTransfers { request, ids } => {
@@ -81,4 +82,30 @@ async fn execute(ledger: &Ledger, order: LedgerCommand) -> LedgerEvent {
             LedgerEvent::Unknown { request }
         }
     })
+}
+
+/// Fail points of a request with deposits, pendings, posts or voids in it, in this order.
+const BEFORE: [&str; 4] = ["before-deposits", "before-pendings", "before-posts", "before-voids"];
+const UNDER_WAY: [&str; 4] =
+    ["deposits-under-way", "pendings-under-way", "posts-under-way", "voids-under-way"];
+const ANSWERED: [&str; 4] =
+    ["deposits-answered", "pendings-answered", "posts-answered", "voids-answered"];
+
+async fn create_transfers(
+    ledger: &Ledger,
+    transfers: &[NewTransfer],
+) -> Result<Vec<(TransferId, TransferResult)>, CallError> {
+    let points = |[direct, pending, post, void]: [&'static str; 4]| {
+        transfers.iter().map(move |transfer| match transfer.phase {
+            Phase::Direct | Phase::Balancing => direct,
+            Phase::Pending => pending,
+            Phase::Post(_) => post,
+            Phase::Void(_) => void,
+        })
+    };
+    failpoint::reach_any(points(BEFORE));
+    let call = ledger.create_transfers(transfers);
+    let answer = failpoint::during(points(UNDER_WAY), call).await;
+    failpoint::reach_any(points(ANSWERED));
+    answer
 }

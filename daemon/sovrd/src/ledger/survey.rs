@@ -1,7 +1,11 @@
 //! VAULT accounts and the sums of their ledgers, each read as of one instant.
 
-use super::client::{CallError, Ledger};
+use super::{
+    client::{CallError, Ledger},
+    convert,
+};
 use bridge_core::{
+    account::NewAccount,
     amount::LedgerAmount,
     asset::LedgerId,
     id::{AccountId, TransferId},
@@ -142,4 +146,13 @@ impl Sums {
 
 fn at(ns: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(ns)
+}
+
+/// True if an account is the one that would be created; its limits apart, which an operator may have
+/// changed.
+#[must_use]
+pub fn same(account: &Account, wanted: &NewAccount) -> bool {
+    let value =
+        |a: &Account| (a.ledger(), a.code(), a.user_data_128(), a.user_data_64(), a.user_data_32());
+    value(account) == value(&convert::account(wanted))
 }

@@ -62,34 +62,54 @@ pub fn open_file(
     keystore: &Keystore,
     chain_id: u64,
 ) -> Result<PrivateKeySigner, Failure> {
-    if !DEVELOPMENT_CHAINS.contains(&chain_id) {
+    if !is_development(chain_id) {
         refuse_open_to_all(field, &keystore.path)?;
         refuse_open_to_all(field, &keystore.password_file)?;
     }
-    let password = fs::read_to_string(&keystore.password_file).map_err(|e| {
-        let path = keystore.password_file.display();
-        Failure::configuration(format!("{field}: its password file {path}: {e}"))
-    })?;
-    let password = password.lines().next().unwrap_or_default();
-    let key = PrivateKeySigner::decrypt_keystore(&keystore.path, password).map_err(|e| {
-        let path = keystore.path.display();
-        Failure::configuration(format!(
-            "{field} {path}: {e}; is it a V3 keystore, and its password right?"
-        ))
+    let key = decrypt(keystore).map_err(|reason| {
+        Failure::configuration(format!("{field} {}: {reason}", keystore.path.display()))
     })?;
     refuse_well_known(field, key.address(), chain_id)?;
     Ok(key)
 }
 
+/// Decrypts a keystore with the password of its file.
+///
+/// # Errors
+/// What is wrong, for people.
+pub fn decrypt(keystore: &Keystore) -> Result<PrivateKeySigner, String> {
+    let password = fs::read_to_string(&keystore.password_file)
+        .map_err(|e| format!("its password file {}: {e}", keystore.password_file.display()))?;
+    let password = password.lines().next().unwrap_or_default();
+    PrivateKeySigner::decrypt_keystore(&keystore.path, password)
+        .map_err(|e| format!("{e}; is it a V3 keystore, and its password right?"))
+}
+
+/// True for chains where everybody knows the keys.
+#[must_use]
+pub const fn is_development(chain_id: u64) -> bool {
+    chain_id == DEVELOPMENT_CHAINS[0] || chain_id == DEVELOPMENT_CHAINS[1]
+}
+
+/// True for keys that everybody knows.
+#[must_use]
+pub fn is_well_known(address: &Address) -> bool {
+    WELL_KNOWN.contains(address)
+}
+
+/// The mode of a file that any user of the machine can use; `None` where none can, or there is no
+/// such file.
+#[must_use]
+pub fn mode_open_to_all(path: &Path) -> Option<u32> {
+    const OTHERS: u32 = 0o007;
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & OTHERS != 0).then_some(mode)
+}
+
 /// A key that any user of the machine can read is no secret. That a file is missing is told when it is
 /// read.
 fn refuse_open_to_all(field: &str, path: &Path) -> Result<(), Failure> {
-    const OTHERS: u32 = 0o007;
-    let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & OTHERS == 0 {
-        return Ok(());
-    }
+    let Some(mode) = mode_open_to_all(path) else { return Ok(()) };
     Err(Failure::configuration(format!(
         "{field}: {} is open to every user of this machine (mode {mode:o}); chmod 600 it",
         path.display()
@@ -97,7 +117,7 @@ fn refuse_open_to_all(field: &str, path: &Path) -> Result<(), Failure> {
 }
 
 fn refuse_well_known(field: &str, address: Address, chain_id: u64) -> Result<(), Failure> {
-    if WELL_KNOWN.contains(&address) && !DEVELOPMENT_CHAINS.contains(&chain_id) {
+    if is_well_known(&address) && !is_development(chain_id) {
         return Err(Failure::configuration(format!(
             "{field}: {address} is a development key that everybody knows; \
              chain {chain_id} is no development chain. Make a key of your own (cast wallet new)"

@@ -9,7 +9,7 @@ pub mod trial;
 use crate::{
     chain::{bindings, node::raw_bytes, nodes::Nodes},
     engine::Inbox,
-    failpoint::reach,
+    failpoint::{during, reach},
 };
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
@@ -26,7 +26,7 @@ use bridge_core::{
 };
 use futures_util::future;
 use gather::TooFew;
-use std::{slice, sync::Arc};
+use std::{iter, slice, sync::Arc};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
@@ -101,6 +101,7 @@ impl Payouts {
     }
 
     async fn gather(&self, items: &[Asked]) -> Result<PayoutEvent, TooFew> {
+        reach("before-authorize");
         let domain = Domain::new(self.chain_id, self.vault);
         // The id commits to every field: what is signed is what was requested, or nothing is.
         let fits = |item: &&Asked| domain.request_id(&item.request, item.seq.0) == item.request.id;
@@ -109,6 +110,7 @@ impl Payouts {
         let tree =
             Tree::over(&asks).filter(|_| asks.len() == items.len()).ok_or(TooFew::Nonsense)?;
         let signatures = self.signers.gather(&self.nodes, &domain, &asks, &tree).await?;
+        reach("authorized");
         let signed = |(item, proof): (&Asked, Vec<B256>)| {
             let Asked { seq, verdict, .. } = *item;
             Signed { seq, verdict, proof }
@@ -130,7 +132,10 @@ impl Payouts {
             return PayoutEvent::NotBuilt { nonce, obstacle, dropped };
         };
         match self.sign(&plan, call) {
-            Ok((raw, hash)) => PayoutEvent::Built { nonce, raw, hash, dropped },
+            Ok((raw, hash)) => {
+                reach("transaction-built");
+                PayoutEvent::Built { nonce, raw, hash, dropped }
+            }
             Err(error) => {
                 warn!(%error, nonce, "transaction not built");
                 PayoutEvent::NotBuilt { nonce, obstacle: Obstacle::NodeAway, dropped }
@@ -217,9 +222,8 @@ impl Payouts {
     fn broadcast(&self, nonce: u64, raw: Bytes) {
         let nodes = self.nodes.clone();
         tokio::spawn(async move {
-            reach("before-broadcast");
-            let sent = nodes.send(&raw).await;
-            reach("after-broadcast");
+            let sent = during(iter::once("broadcast-under-way"), nodes.send(&raw)).await;
+            reach("broadcast-answered");
             match sent {
                 Ok(hash) => debug!(%hash, nonce, "transaction accepted by a node"),
                 Err(error) => warn!(%error, nonce, "no node confirmed a transaction"),

@@ -12,6 +12,7 @@ use crate::{
     chain::{error::ReadError, nodes::Nodes},
     config::Config,
     exit::Failure,
+    failpoint,
     identity::{self, Vault},
     ledger::client::{CallError, Ledger},
     metrics::Metrics,
@@ -195,6 +196,7 @@ impl Signer {
         for ask in asks {
             self.memory.remember(*ask).await.map_err(|e| (*ask, e))?;
         }
+        failpoint::reach("signer-remembered");
         let digest = tree.digest(&self.domain, first.verdict);
         let signature = self.key.sign_hash_sync(&digest).map_err(|e| (*first, e.into()))?;
         info!(id = %first.id, items = asks.len(), verdict = ?first.verdict, "signed");

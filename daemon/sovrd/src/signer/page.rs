@@ -45,11 +45,24 @@ pub(super) fn router(signer: Arc<Signer>) -> Router {
     Router::new()
         .route("/live", get(|| async { "alive\n" }))
         .route("/ready", get(ready))
+        .route("/v1/signer", get(who))
         .route("/v1/sign", post(sign))
         .method_not_allowed_fallback(|| async { Problem::not_allowed("POST /v1/sign") })
-        .fallback(|| async { Problem::not_found("there are /live, /ready and POST /v1/sign") })
+        .fallback(|| async {
+            Problem::not_found("there are /live, /ready, /v1/signer and POST /v1/sign")
+        })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(Desk { signer, turns })
+}
+
+/// Whose key it is: public, for the vault names its signers to everybody.
+#[derive(Debug, Serialize)]
+struct Who {
+    signer: Address,
+}
+
+async fn who(State(desk): State<Desk>) -> Json<Who> {
+    Json(Who { signer: desk.signer.address() })
 }
 
 async fn ready(State(desk): State<Desk>) -> Response {

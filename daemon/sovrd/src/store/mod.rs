@@ -6,7 +6,7 @@ mod opening;
 pub use error::StoreError;
 pub use opening::{Opened, open};
 
-use crate::failpoint::reach;
+use crate::failpoint;
 use alloy::primitives::keccak256;
 use bridge_core::{
     checkpoint::{Change, Persisted, Unreadable},
@@ -130,13 +130,41 @@ impl Store for SledStore {
             }
         }
         self.db.apply_batch(batch).map_err(|e| StoreError::of_sled(&self.folder, &e, false))?;
-        reach("before-sync");
+        failpoint::reach_any(changes.iter().filter_map(unsynced));
         self.sync()?;
-        reach("after-sync");
+        failpoint::reach_any(changes.iter().filter_map(synced));
         if !self.is_written {
             self.note_written().map_err(|e| StoreError::of_io(&self.folder, &e))?;
         }
         Ok(())
+    }
+}
+
+/// The fail point before a change is on disk.
+const fn unsynced(change: &Change) -> Option<&'static str> {
+    match change {
+        Change::Checkpoint(_) => Some("checkpoint-unsynced"),
+        Change::Withdrawal(_) => Some("withdrawal-unsynced"),
+        Change::Transaction(_) => Some("transaction-unsynced"),
+        Change::Listing(_)
+        | Change::ForgetWithdrawal(_)
+        | Change::ForgetTransaction(_)
+        | Change::Halt(_)
+        | Change::ForgetHalt => None,
+    }
+}
+
+/// The fail point once a change is on disk and nothing has come of it yet.
+const fn synced(change: &Change) -> Option<&'static str> {
+    match change {
+        Change::Checkpoint(_) => Some("checkpoint-synced"),
+        Change::Transaction(_) => Some("transaction-synced"),
+        Change::Listing(_)
+        | Change::Withdrawal(_)
+        | Change::ForgetWithdrawal(_)
+        | Change::ForgetTransaction(_)
+        | Change::Halt(_)
+        | Change::ForgetHalt => None,
     }
 }
 
@@ -178,6 +206,7 @@ mod tests {
             witness: None,
             reach: Reach::default(),
             foretold: BTreeMap::new(),
+            records: 0,
         }
     }
 

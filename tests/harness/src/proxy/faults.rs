@@ -52,12 +52,16 @@ pub enum Fault {
     WrongCounter,
     /// Every deposit is larger than it was, and all else fits.
     WrongAmounts,
-    /// Every deposit is by one unit larger, which no vault would take.
+    /// The last deposit of every answer is by one unit larger, which no vault would take.
     OddAmounts,
     /// The vault accounts for one unit too much of every token.
     WrongHoldings,
     /// Block 0 has another hash.
     OtherGenesis,
+    /// All blocks after it that are asked for by their number have another hash.
+    OtherBlocks,
+    /// Logs above this height are not served.
+    LogsEndAt(u64),
 }
 
 /// What goes back, and whether the fault changed it.
@@ -116,7 +120,9 @@ impl Fault {
             | Self::WrongAmounts
             | Self::OddAmounts
             | Self::WrongHoldings
-            | Self::OtherGenesis => None,
+            | Self::OtherGenesis
+            | Self::OtherBlocks
+            | Self::LogsEndAt(_) => None,
         }
     }
 
@@ -183,6 +189,10 @@ impl Fault {
                 let words = if *tells { "block range is too large" } else { "internal error" };
                 range.is_some_and(|(to, from)| to - from >= *blocks) && refuse(answer, words)
             }
+            (Self::LogsEndAt(height), "eth_getLogs") => {
+                let to = quantity(&call["params"][0]["toBlock"]);
+                to.is_some_and(|to| to > *height) && refuse(answer, "internal error")
+            }
             (Self::WrongCounter, "eth_call") => {
                 let is_it = calls(call, IVault::lastSeqCall::SELECTOR);
                 is_it && one_more(result)
@@ -193,7 +203,7 @@ impl Fault {
             }
             (Self::OddAmounts, "eth_getLogs") => {
                 let logs = result.as_array_mut().map_or(&mut [][..], Vec::as_mut_slice);
-                logs.iter_mut().filter_map(|log| inflate(log, 1).then_some(())).count() > 0
+                logs.iter_mut().rev().any(|log| inflate(log, 1))
             }
             (Self::WrongHoldings, "eth_call") => {
                 let is_it = calls(call, IVault::accountedCall::SELECTOR);
@@ -202,6 +212,11 @@ impl Fault {
             (Self::OtherGenesis, "eth_getBlockByNumber") => {
                 let genesis = quantity(&call["params"][0]) == Some(0);
                 genesis && replace(&mut result["hash"], json!(format!("{:#066x}", 0xbad)))
+            }
+            (Self::OtherBlocks, "eth_getBlockByNumber") => {
+                let number = quantity(&call["params"][0]).filter(|number| *number > 0);
+                let other = |n: u64| json!(format!("{:#066x}", 0xbad_0000_u64 + n));
+                number.is_some_and(|n| replace(&mut result["hash"], other(n)))
             }
             _ => false,
         }

@@ -144,6 +144,12 @@ impl Sovrd {
         Ok(())
     }
 
+    /// Its program.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.launch.program
+    }
+
     /// Its log, all runs together.
     #[must_use]
     pub fn log(&self) -> PathBuf {

@@ -100,16 +100,7 @@ impl Endpoint {
     /// without an error, as with real nodes.
     #[must_use]
     pub fn range(&self, chain: &Chain, rng: &mut Rng, request: RangeRequest) -> Option<Range> {
-        let RangeRequest { from, to, all_headers, .. } = request;
-        let mut headers = BTreeMap::new();
-        let step = if all_headers { 1 } else { (to.0 - from.0).max(1) };
-        let mut number = from.0;
-        while number <= to.0 {
-            let branch = self.pick(rng);
-            let index = *branch.get(usize::try_from(number).ok()?)?;
-            headers.insert(BlockNumber(number), chain.blocks[index as usize].header);
-            number += step;
-        }
+        let RangeRequest { from, to, .. } = request;
         // One batch of calls reads the logs and the head: one node answers it.
         let branch = self.pick(rng);
         let final_here = BlockNumber((branch.len() as u64).checked_sub(chain.confirmations)?);
@@ -117,6 +108,11 @@ impl Endpoint {
         let mut logs: Vec<VaultLog> =
             blocks.flat_map(|i| chain.blocks[*i as usize].logs.iter().copied()).collect();
         self.invent(chain, branch, request, &mut logs);
+        let mut headers = BTreeMap::new();
+        for number in Range::wanted(&request, &logs) {
+            let index = *self.pick(rng).get(usize::try_from(number.0).ok()?)?;
+            headers.insert(number, chain.blocks[index as usize].header);
+        }
         Some(Range { request, final_here, headers, logs })
     }
 

@@ -249,13 +249,14 @@ impl Chain {
     /// What an honest, up-to-date node answers to a range request.
     pub(crate) fn range(&self, request: RangeRequest) -> Range {
         let blocks = &self.blocks[request.from.0 as usize..=request.to.0 as usize];
-        let edge = |n: BlockNumber| n == request.from || n == request.to || request.all_headers;
+        let logs: Vec<VaultLog> = blocks.iter().flat_map(|b| b.logs.iter().copied()).collect();
+        let wanted = Range::wanted(&request, &logs);
         let headers = blocks.iter().map(|b| (b.header.block.number, b.header));
         Range {
             request,
             final_here: self.tip().block.number,
-            headers: headers.filter(|(n, _)| edge(*n)).collect(),
-            logs: blocks.iter().flat_map(|b| b.logs.iter().copied()).collect(),
+            headers: headers.filter(|(n, _)| wanted.contains(n)).collect(),
+            logs,
         }
     }
 }

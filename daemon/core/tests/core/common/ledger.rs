@@ -72,13 +72,24 @@ impl Ledger {
         self.accounts.get(&id).map_or(0, |a| a.debits[POSTED] - a.credits[POSTED])
     }
 
+    /// What an account that holds something can still be credited.
+    pub(crate) fn room(&self, id: AccountId) -> u128 {
+        let room = |a: &Account| a.debits[POSTED] - a.credits[POSTED] - a.credits[PENDING];
+        self.accounts.get(&id).map_or(0, room)
+    }
+
+    /// True if a transfer with this id was tried, whatever came of it.
+    pub(crate) fn was_tried(&self, id: TransferId) -> bool {
+        self.burnt.contains(&id) || self.transfers.contains_key(&id)
+    }
+
     /// Moves money by no transfer of ours.
     pub(crate) fn move_posted(&mut self, debit: AccountId, credit: AccountId, amount: u128) {
         self.account(debit).debits[POSTED] += amount;
         self.account(credit).credits[POSTED] += amount;
     }
 
-    fn available(&self, id: AccountId) -> u128 {
+    pub(crate) fn available(&self, id: AccountId) -> u128 {
         let free = |a: &Account| a.credits[POSTED] - a.debits[POSTED] - a.debits[PENDING];
         self.accounts.get(&id).map_or(0, free)
     }

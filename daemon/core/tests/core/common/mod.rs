@@ -246,7 +246,8 @@ impl Story {
             }
             Command::Ledger(command) => Event::Ledger(self.ledger.execute(&command)),
             Command::Chain(ChainCommand::ReadHoldings { endpoint, block, tokens }) => {
-                Event::Holdings { endpoint, block, readings: self.holdings(&tokens) }
+                let (readings, fault) = (self.holdings(&tokens), None);
+                Event::Holdings { endpoint, block, readings, fault }
             }
             Command::Payout(PayoutCommand::Pause) => {
                 self.pauses += 1;
