@@ -280,7 +280,7 @@ fn stolen(world: &World, requested: &Requested, ledger: u32) -> Result<Vec<u8>> 
     let signatures = vec![Bytes::from(signature.as_bytes().to_vec())];
     let authorization = Authorization { verdict: Verdict::Pay, signatures, proof: Vec::new() };
     let carried = Carried { seq: Seq(requested.seq), request, intent: None, authorization };
-    bindings::calldata(&[carried]).context("no call")
+    bindings::carrying(&[carried]).context("no call")
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod flows;
 mod gasless;
 mod halt;
 mod hostile;
+mod large;
 mod malformed;
 mod nodes;
 mod openapi;

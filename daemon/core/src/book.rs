@@ -20,6 +20,8 @@ const ASKED_FOR_PAYOUTS: usize = 16;
 pub(crate) enum Queue {
     Payouts,
     Refusals,
+    /// Large payouts whose window in the contract is over.
+    Finishing,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +35,12 @@ pub(crate) struct Book {
     /// May be refused then. Apart, so that refusals, which cost a spammer nothing, never stand
     /// before a payout.
     to_refuse: BTreeSet<Seq>,
+    /// May be paid out of the contract's queue, or cancelled there.
+    to_finish: BTreeSet<Seq>,
+    /// When the windows of large payouts open; what was taken out meanwhile stays until then.
+    windows: BTreeSet<(UnixSeconds, Seq)>,
+    /// All that wait in the contract's queue, by the same order.
+    queued: BTreeSet<(UnixSeconds, Seq)>,
     /// The signers were asked, and did not answer yet.
     signing: BTreeSet<Seq>,
     /// The chain was asked, and did not answer yet.
@@ -70,6 +78,7 @@ impl Book {
         let seq = withdrawal.seq;
         self.by_id.insert(withdrawal.request.id, seq);
         self.deadlines.insert((withdrawal.request.deadline, seq));
+        self.queued.extend(place_in_queue(&withdrawal));
         self.open.insert(seq, withdrawal);
         self.sort(seq);
     }
@@ -77,7 +86,13 @@ impl Book {
     /// Changes a withdrawal; it will be written, and looked at again.
     pub(crate) fn change(&mut self, seq: Seq, change: impl FnOnce(&mut Withdrawal)) {
         if let Some(withdrawal) = self.open.get_mut(&seq) {
+            let before = place_in_queue(withdrawal);
             change(withdrawal);
+            let after = place_in_queue(withdrawal);
+            if before != after {
+                before.map(|place| self.queued.remove(&place));
+                self.queued.extend(after);
+            }
             self.dirty.insert(seq);
             self.sort(seq);
         }
@@ -98,6 +113,7 @@ impl Book {
         let withdrawal = self.open.remove(&seq)?;
         self.by_id.remove(&withdrawal.request.id);
         self.deadlines.remove(&(withdrawal.request.deadline, seq));
+        place_in_queue(&withdrawal).map(|place| self.queued.remove(&place));
         self.dirty.remove(&seq);
         self.take_out(seq);
         self.count_held(withdrawal.obstacle, None);
@@ -105,8 +121,8 @@ impl Book {
     }
 
     fn take_out(&mut self, seq: Seq) {
-        let Self { to_settle, to_pay, to_refuse, signing, reading, .. } = self;
-        for set in [to_settle, to_pay, to_refuse, signing, reading] {
+        let Self { to_settle, to_pay, to_refuse, to_finish, signing, reading, .. } = self;
+        for set in [to_settle, to_pay, to_refuse, to_finish, signing, reading] {
             set.remove(&seq);
         }
     }
@@ -157,13 +173,12 @@ impl Book {
             // Nobody has what its owner signed.
             (None, _) if withdrawal.lacks_text() && withdrawal.work != Work::Reading => {}
             (None, Work::Idle | Work::Confirmed) => {
-                // What waits in the contract's queue must not take the turn of what can be paid.
-                if !withdrawal.queued {
-                    match withdrawal.reservation {
-                        Reservation::Refused(_) => self.to_refuse.insert(seq),
-                        Reservation::Reserved | Reservation::Unknown => self.to_pay.insert(seq),
-                    };
-                }
+                match (withdrawal.queued, withdrawal.reservation) {
+                    (None, Reservation::Refused(_)) => self.to_refuse.insert(seq),
+                    (None, Reservation::Reserved | Reservation::Unknown) => self.to_pay.insert(seq),
+                    // What waits in the contract's queue must not take the turn of what can be paid.
+                    (Some(window), _) => self.windows.insert((window.opens, seq)),
+                };
             }
             (None, Work::Signing) => {
                 self.signing.insert(seq);
@@ -184,6 +199,7 @@ impl Book {
         let waiting = match queue {
             Queue::Payouts => &self.to_pay,
             Queue::Refusals => &self.to_refuse,
+            Queue::Finishing => &self.to_finish,
         };
         match seq {
             None => waiting.first().copied(),
@@ -205,6 +221,27 @@ impl Book {
         }
     }
 
+    /// What waits in the contract's queue, that first whose window opens first.
+    pub(crate) fn queued(&self) -> impl Iterator<Item = &Withdrawal> {
+        self.queued.iter().filter_map(|(_, seq)| self.open.get(seq))
+    }
+
+    /// What waits in the contract's queue and whose window is over by this time can be finished.
+    pub(crate) fn open_windows(&mut self, time: UnixSeconds) {
+        while let Some(&(opens, seq)) = self.windows.first().filter(|(opens, _)| *opens <= time) {
+            self.windows.remove(&(opens, seq));
+            let waits = |w: &Withdrawal| {
+                w.outcome.is_none()
+                    && w.reservation == Reservation::Reserved
+                    && w.queued.is_some_and(|window| window.opens <= time)
+                    && matches!(w.work, Work::Idle | Work::Confirmed)
+            };
+            if self.open.get(&seq).is_some_and(waits) {
+                self.to_finish.insert(seq);
+            }
+        }
+    }
+
     /// Ends the pauses of those that met an obstacle which is gone.
     pub(crate) fn is_gone(&mut self, obstacle: Obstacle) {
         if self.held.get(&obstacle).is_none_or(|count| *count == 0) {
@@ -222,7 +259,7 @@ impl Book {
             .iter()
             .take_while(|(deadline, _)| *deadline < time)
             .filter_map(|(_, seq)| self.open.get(seq))
-            .filter(|w| w.outcome.is_none() && !w.queued)
+            .filter(|w| w.outcome.is_none() && w.queued.is_none())
             .filter(|w| w.reservation != Reservation::Unknown)
             .filter(|w| !matches!(w.work, Work::Reading | Work::Ledger | Work::Backoff(_)))
             .map(|w| w.seq)
@@ -240,4 +277,9 @@ impl Book {
             .map(|w| Change::Withdrawal(Box::new(w.clone())))
             .collect()
     }
+}
+
+fn place_in_queue(withdrawal: &Withdrawal) -> Option<(UnixSeconds, Seq)> {
+    let window = withdrawal.queued.filter(|_| withdrawal.outcome.is_none())?;
+    Some((window.opens, withdrawal.seq))
 }

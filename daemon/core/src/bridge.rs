@@ -322,7 +322,7 @@ impl Bridge {
                 }
                 // The store knows how it ended, not what the ledger said: that comes first.
                 Next::Reserve => self.reserve(seq),
-                Next::Wait | Next::Confirm | Next::Authorize(_) | Next::Submit => {}
+                Next::Wait | Next::Confirm | Next::Authorize(_) | Next::Submit | Next::Finish => {}
             }
         }
     }

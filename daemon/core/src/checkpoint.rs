@@ -13,9 +13,9 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
 /// Version byte in front of every record. Version 1 kept a halt without its time and a checkpoint
-/// without `witness`, `reach` and `foretold`, version 2 a transaction with one withdrawal. Older ones
-/// are read, and written anew.
-pub const ENCODING: u8 = 3;
+/// without `witness`, `reach` and `foretold`, version 2 a transaction with one withdrawal, version 3 a
+/// withdrawal without the times of its window. Older ones are read, and written anew.
+pub const ENCODING: u8 = 4;
 const FIRST_ENCODING: u8 = 1;
 
 /// Where a follower stands: everything up to and including `block` is in the ledger.

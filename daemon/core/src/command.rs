@@ -186,8 +186,23 @@ pub struct TransactionPlan {
 pub enum Call {
     /// Carries the authorisations of withdrawals to the vault, all under one root; never none.
     Withdrawals(Vec<Carried>),
+    /// Ends the wait of a large payout in the contract's queue.
+    Finish(Finishing),
     /// Nothing, to ourselves: uses up a nonce whose withdrawal has ended by another way.
     Nothing,
+}
+
+/// A large payout that has waited in the contract's queue; anybody may finish it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finishing {
+    /// Its number.
+    pub seq: Seq,
+    /// Its fields.
+    pub request: Request,
+    /// What the owner signed, of a gasless one.
+    pub intent: Option<Intent>,
+    /// Pay it (true), or close it because its time in the queue is over.
+    pub pays: bool,
 }
 
 /// A withdrawal in a transaction.

@@ -26,7 +26,11 @@ pub fn one(item: &Carried, one: u64) -> u64 {
 /// The gas limit of a call, where `one` is that of a single payout or refusal.
 #[must_use]
 pub(crate) fn limit_of(call: &Call, one: u64) -> u64 {
-    let Call::Withdrawals(items) = call else { return PLAIN_TRANSFER };
+    let items = match call {
+        Call::Withdrawals(items) => items,
+        Call::Finish(_) => return one,
+        Call::Nothing => return PLAIN_TRANSFER,
+    };
     let pays = items.first().is_none_or(|item| item.authorization.verdict == Verdict::Pay);
     let signed = items.iter().filter(|item| item.intent.is_some()).count();
     let signed = u64::try_from(signed).unwrap_or(u64::MAX);

@@ -240,7 +240,7 @@ impl Told {
             VaultEvent::Requested(request) => Self::request(request, None),
             VaultEvent::Withdrawal(w) => {
                 let outcome = match w.progress {
-                    Progress::Queued => None,
+                    Progress::Queued(_) => None,
                     Progress::Ended(outcome) => Some(outcome),
                 };
                 Self::Step { request: w.nonce, outcome }

@@ -25,6 +25,10 @@ pub enum Obstacle {
     BudgetExhausted,
     /// The configured gas limit cannot give the recipient its allowance.
     GasLimitTooLow,
+    /// Its window in the contract's queue is still open.
+    WindowOpen,
+    /// Its time in the contract's queue is over at the newest block.
+    QueueExpired,
     /// The submitter cannot pay for the gas of it.
     GasMoneyShort,
     /// Another revert.
@@ -33,7 +37,7 @@ pub enum Obstacle {
 
 impl Obstacle {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::SignersAway,
         Self::NodeAway,
         Self::SignersChanged,
@@ -43,6 +47,8 @@ impl Obstacle {
         Self::VaultShort,
         Self::BudgetExhausted,
         Self::GasLimitTooLow,
+        Self::WindowOpen,
+        Self::QueueExpired,
         Self::GasMoneyShort,
         Self::Reverted,
     ];
@@ -60,6 +66,8 @@ impl Obstacle {
             Self::VaultShort => "vault_short",
             Self::BudgetExhausted => "budget_exhausted",
             Self::GasLimitTooLow => "gas_limit_too_low",
+            Self::WindowOpen => "window_open",
+            Self::QueueExpired => "queue_expired",
             Self::GasMoneyShort => "gas_money_short",
             Self::Reverted => "reverted",
         }
@@ -80,6 +88,10 @@ impl Obstacle {
                 "the token's payout budget is used up for now; it is paid when it has refilled"
             }
             Self::GasLimitTooLow => "the operator's gas limit is too low for this recipient",
+            Self::WindowOpen => "the contract still counts the blocks of its window",
+            Self::QueueExpired => {
+                "its time in the queue is over; it is cancelled once that is final"
+            }
             Self::GasMoneyShort => "the operator has to fill up the gas money first",
             Self::Reverted => "the vault would refuse the payout; the operator must look",
         }

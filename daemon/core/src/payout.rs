@@ -10,8 +10,8 @@ use crate::{
     bridge::{Bridge, WORK_PER_STEP, is_released},
     checkpoint::{Change, SentTransaction},
     command::{
-        Asked, Call, Carried, ChainCommand, Command, Fees, Notice, Output, PayoutCommand,
-        TransactionPlan,
+        Asked, Call, Carried, ChainCommand, Command, Fees, Finishing, Notice, Output,
+        PayoutCommand, TransactionPlan,
     },
     event::{Head, PayoutEvent, Signed},
     gas,
@@ -180,7 +180,7 @@ impl Bridge {
                     out.commands.push(Command::Payout(order));
                 }
                 Care::Replace { nonce, seqs, fees } => {
-                    let plan = self.plan(nonce, self.call_of(&seqs), fees);
+                    let plan = self.plan(nonce, self.call_of(&seqs, head), fees);
                     out.commands.push(Command::Payout(PayoutCommand::Build(plan)));
                 }
                 Care::Fill { nonce, fees } => {
@@ -198,12 +198,15 @@ impl Bridge {
     fn on_nonce_used(&mut self, nonce: u64, seqs: &[Seq], now: Millis, out: &mut Output) {
         out.changes.push(Change::ForgetTransaction(nonce));
         out.withhold(nonce);
-        let nothing_came = |w: &Withdrawal| w.work == Work::Submitted && w.outcome.is_none();
         let elsewhere: BTreeSet<Seq> =
             self.submitter.iter().flat_map(Submitter::occupied).collect();
         for seq in seqs.iter().copied().filter(|seq| !elsewhere.contains(seq)) {
-            if self.book.get(seq).is_some_and(nothing_came) {
-                self.back_off(seq, now);
+            let sent = |w: &&Withdrawal| w.work == Work::Submitted && w.outcome.is_none();
+            let Some(withdrawal) = self.book.get(seq).filter(sent) else { continue };
+            let is_queued = withdrawal.queued.is_some();
+            self.back_off(seq, now);
+            // A large payout only got as far as the queue.
+            if !is_queued {
                 out.notices.push(Notice::TransactionLost { seq, nonce });
             }
         }
@@ -234,6 +237,8 @@ impl Bridge {
         if self.submitter.is_none() {
             return;
         }
+        self.book.open_windows(head.final_head.timestamp);
+        self.work_through(Queue::Finishing, &head, now, out);
         if !head.are_payouts_paused() {
             self.work_through(Queue::Payouts, &head, now, out);
         }
@@ -262,7 +267,7 @@ impl Bridge {
             return self.reserve(seq);
         }
         let too_late = withdrawal.request.deadline < turn.head.final_head.timestamp;
-        if too_late || !self.may_sign(withdrawal.request.ledger) {
+        if (too_late && withdrawal.queued.is_none()) || !self.may_sign(withdrawal.request.ledger) {
             return;
         }
         match withdrawal.next(turn.now) {
@@ -279,7 +284,10 @@ impl Bridge {
                 self.book.set_work(seq, Work::Signing);
             }
             // Without room for a transaction signing goes on: whoever has signatures can help themselves.
-            Next::Submit if turn.is_full => {}
+            Next::Submit | Next::Finish if turn.is_full => {}
+            // A pause stops payments; closing what has expired is never paused.
+            Next::Finish if turn.head.are_payouts_paused() && self.is_payable(seq, turn.head) => {}
+            Next::Finish => turn.is_full = !self.submit(vec![seq], true, turn, out),
             Next::Submit => {
                 let pays = withdrawal.verdict() == Some(Verdict::Pay);
                 let seqs = self.under_one_root(withdrawal, turn);
@@ -312,7 +320,7 @@ impl Bridge {
             return false;
         }
         seqs.truncate(affordable);
-        let call = self.call_of(&seqs);
+        let call = self.call_of(&seqs, head);
         let gas_limit = gas::limit_of(&call, self.gas_of_one());
         let carried = seqs.clone();
         let submitter = self.submitter.as_mut();
@@ -356,9 +364,9 @@ impl Bridge {
     }
 
     /// What a transaction for these does; nothing where none of them is open and signed any more.
-    fn call_of(&self, seqs: &[Seq]) -> Call {
+    fn call_of(&self, seqs: &[Seq], head: &Head) -> Call {
         let carried = |seq: &Seq| {
-            let withdrawal = self.book.get(*seq)?;
+            let withdrawal = self.book.get(*seq).filter(|w| w.queued.is_none())?;
             let authorization = withdrawal.authorization.clone()?;
             let intent = withdrawal.intent.as_deref().cloned();
             Some(Carried { seq: *seq, request: withdrawal.request, intent, authorization })
@@ -368,7 +376,24 @@ impl Bridge {
         if let Some(root) = items.first().map(|first| first.authorization.clone()) {
             items.retain(|item| item.authorization.shares_root(&root));
         }
-        if items.is_empty() { Call::Nothing } else { Call::Withdrawals(items) }
+        if !items.is_empty() {
+            return Call::Withdrawals(items);
+        }
+        let finishing = seqs.iter().find_map(|seq| self.finishing(*seq, head));
+        finishing.map_or(Call::Nothing, Call::Finish)
+    }
+
+    fn is_payable(&self, seq: Seq, head: &Head) -> bool {
+        self.finishing(seq, head).is_none_or(|finishing| finishing.pays)
+    }
+
+    /// What ends a large payout's wait in the contract's queue, by the final head's time.
+    fn finishing(&self, seq: Seq, head: &Head) -> Option<Finishing> {
+        let withdrawal = self.book.get(seq).filter(|w| w.outcome.is_none())?;
+        let (request, window) = (withdrawal.request, withdrawal.queued?);
+        let time = head.final_head.timestamp;
+        let (intent, pays) = (withdrawal.intent.as_deref().cloned(), time <= window.expires);
+        (window.opens <= time).then_some(Finishing { seq, request, intent, pays })
     }
 
     /// Past its deadline by a final block, the contract can't pay any more: its state at that very

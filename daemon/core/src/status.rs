@@ -1,6 +1,7 @@
 //! What the core shows of itself; for people and metrics, never for decisions.
 
 use crate::{
+    amount::LedgerAmount,
     asset::{LedgerId, Listing},
     block::{BlockNumber, Millis, Seq, UnixSeconds},
     bridge::Bridge,
@@ -9,11 +10,15 @@ use crate::{
     halt::Evidence,
     obstacle::Obstacle,
     reserves::TokenReserves,
+    vault_event::Window,
     withdrawal::Withdrawal,
 };
 use alloy_primitives::{Address, B256};
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
+
+/// Large payouts in a summary.
+const QUEUED_SHOWN: usize = 16;
 
 /// A summary of the core.
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -29,6 +34,8 @@ pub struct Summary {
     pub latest_block: Option<BlockNumber>,
     /// The newest final block.
     pub final_block: Option<BlockNumber>,
+    /// Its time.
+    pub final_time: Option<UnixSeconds>,
     /// The vault's own count of events at the final block.
     pub contract_seq: Option<Seq>,
     /// True if everything final is in the ledger.
@@ -43,6 +50,8 @@ pub struct Summary {
     pub transactions_in_flight: usize,
     /// The vault pays nothing before this time; absent while payouts run.
     pub payouts_paused_until: Option<UnixSeconds>,
+    /// Large payouts that wait in the contract's queue, the first of them.
+    pub large_payouts: Vec<QueuedPayout>,
     /// How many withdrawals wait for what.
     #[cfg_attr(feature = "schema", schema(value_type = std::collections::HashMap<String, usize>))]
     pub held: BTreeMap<Obstacle, usize>,
@@ -81,6 +90,24 @@ pub struct SubmitterSummary {
     pub balance: u128,
     /// True while that is less than the configured line.
     pub is_low: bool,
+}
+
+/// A large payout that waits in the contract's queue.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct QueuedPayout {
+    /// The withdrawal.
+    #[cfg_attr(feature = "schema", schema(value_type = crate::schema::Bytes32Text))]
+    pub id: B256,
+    /// Its ledger.
+    pub ledger: LedgerId,
+    /// Ledger units.
+    pub amount: LedgerAmount,
+    /// When it can be made.
+    #[serde(flatten)]
+    pub window: Window,
+    /// From the newest final block to the end of its window.
+    pub seconds_left: u64,
 }
 
 /// Something that is read again, until it fits.
@@ -123,6 +150,7 @@ impl Bridge {
             read: self.view.cursor(),
             latest_block: head.map(|h| h.latest),
             final_block: head.map(|h| h.final_head.block.number),
+            final_time: head.map(|h| h.final_head.timestamp),
             contract_seq: head.map(|h| h.last_seq),
             up_to_date: self.is_up_to_date(),
             queued_operations: self.pipeline.depth(),
@@ -132,6 +160,7 @@ impl Bridge {
             payouts_paused_until: head
                 .filter(|h| h.are_payouts_paused())
                 .map(|h| h.payouts_paused_until),
+            large_payouts: self.large_payouts(),
             held: self.book.held(),
             submitter: self.submitter.as_ref().map(|s| SubmitterSummary {
                 address: s.address(),
@@ -165,6 +194,18 @@ impl Bridge {
     #[must_use]
     pub fn withdrawal(&self, id: B256) -> Option<&Withdrawal> {
         self.book.by_id(id)
+    }
+
+    /// Large payouts that wait in the contract's queue, and how long still.
+    fn large_payouts(&self) -> Vec<QueuedPayout> {
+        let now = self.view.head().map_or(UnixSeconds(0), |head| head.final_head.timestamp);
+        let one = |w: &Withdrawal| {
+            let window = w.queued?;
+            let (id, ledger, amount) = (w.request.id, w.request.ledger, w.ledger_amount);
+            let seconds_left = window.opens.0.saturating_sub(now.0);
+            Some(QueuedPayout { id, ledger, amount, window, seconds_left })
+        };
+        self.book.queued().filter_map(one).take(QUEUED_SHOWN).collect()
     }
 
     /// All open withdrawals, in the order of their requests.

@@ -170,7 +170,7 @@ impl Submitter {
         let account = head.submitter?;
         let most = self.config.in_flight_max;
         let kept = match queue {
-            Queue::Payouts => 0,
+            Queue::Payouts | Queue::Finishing => 0,
             Queue::Refusals => most.div_ceil(4).min(most.saturating_sub(1)),
         };
         if self.slots.len() >= most.saturating_sub(kept) {

@@ -129,10 +129,20 @@ pub enum Origin {
 /// The steps after the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Waits for the window of large payouts.
-    Queued,
+    /// A large payout waits.
+    Queued(Window),
     /// Ended; see [`Outcome`].
     Ended(Outcome),
+}
+
+/// When a large payout that waits in the contract's queue can be made.
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Not before this time. The contract counts blocks besides, which no event tells.
+    pub opens: UnixSeconds,
+    /// After it, it can only be cancelled.
+    pub expires: UnixSeconds,
 }
 
 /// How a withdrawal ended, on chain or by its deadline.

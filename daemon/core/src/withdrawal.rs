@@ -2,14 +2,14 @@
 
 use crate::{
     amount::LedgerAmount,
-    block::{Millis, Seq},
+    block::{Millis, Seq, UnixSeconds},
     event::ContractState,
     gasless::Intent,
     obstacle::Obstacle,
-    vault_event::{Outcome, Request},
+    vault_event::{Outcome, Request, Window},
 };
 use alloy_primitives::{B256, Bytes};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A withdrawal that has not ended everywhere yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +29,9 @@ pub struct Withdrawal {
     pub intent: Option<Box<Intent>>,
     /// What the ledger said.
     pub reservation: Reservation,
-    /// True while the payout waits in the contract's queue.
-    pub queued: bool,
+    /// Once the payout waits in the contract's queue. Earlier versions wrote only whether it did.
+    #[serde(deserialize_with = "window")]
+    pub queued: Option<Window>,
     /// How it ended on chain, once final.
     pub outcome: Option<Outcome>,
     /// Number of the event that ended it; `None` where its deadline did.
@@ -184,6 +185,9 @@ pub enum Next {
     Authorize(Verdict),
     /// Put the authorisation into a transaction.
     Submit,
+    /// It waits in the contract's queue: pay it there once its window is over, or cancel it once that
+    /// has expired. Needs no signature.
+    Finish,
     /// Post (true) or void (false) the pending.
     Resolve(Outcome),
     /// Nothing was reserved and the chain is done with it.
@@ -203,7 +207,7 @@ impl Withdrawal {
             ledger_fee: LedgerAmount(0),
             intent: None,
             reservation: Reservation::Unknown,
-            queued: false,
+            queued: None,
             outcome: None,
             ended_by: None,
             authorization: None,
@@ -244,7 +248,7 @@ impl Withdrawal {
     /// As it stood before anything of the chain's history was taken in.
     #[must_use]
     pub fn as_before_history(self) -> Self {
-        Self { queued: false, outcome: None, ended_by: None, work: Work::Idle, ..self }
+        Self { queued: None, outcome: None, ended_by: None, work: Work::Idle, ..self }
     }
 
     /// True for one that the ledger holds while nobody has the owner's signed text: it can be paid
@@ -280,7 +284,8 @@ impl Withdrawal {
             (Reservation::Refused(_), Some(_)) => Next::Forget,
             // The chain knows nothing of it, and never will.
             (Reservation::Refused(_), None) if self.seq.is_intent() => Next::Forget,
-            (Reservation::Reserved, None) if self.queued || self.lacks_text() => Next::Wait,
+            (Reservation::Reserved, None) if self.lacks_text() => Next::Wait,
+            (Reservation::Reserved, None) if self.queued.is_some() => Next::Finish,
             (Reservation::Reserved, None) => self.towards(Verdict::Pay),
             (Reservation::Refused(reason), None) => self.towards(Verdict::Refuse(reason)),
         }
@@ -316,7 +321,7 @@ impl Withdrawal {
             (Some(Outcome::Revoked), _) => Status::Revoked,
             (None, Reservation::Unknown) => Status::Requested,
             (None, Reservation::Refused(_)) => Status::Refusing,
-            (None, Reservation::Reserved) if self.queued => Status::Queued,
+            (None, Reservation::Reserved) if self.queued.is_some() => Status::Queued,
             (None, Reservation::Reserved) if self.lacks_text() => Status::TextMissing,
             (None, Reservation::Reserved) => match (&self.authorization, self.work) {
                 (None, _) => Status::Reserved,
@@ -325,6 +330,21 @@ impl Withdrawal {
             },
         }
     }
+}
+
+/// Of a record that tells no times, the contract itself is asked again and again.
+fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Window>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Queued {
+        Known(Option<Window>),
+        Whether(bool),
+    }
+    let unknown = Window { opens: UnixSeconds(0), expires: UnixSeconds(u64::MAX) };
+    Ok(match Queued::deserialize(deserializer)? {
+        Queued::Known(window) => window,
+        Queued::Whether(queued) => queued.then_some(unknown),
+    })
 }
 
 /// The states of a withdrawal, from core to page.
@@ -372,7 +392,9 @@ impl Status {
             Self::Reserved => "the amount is set aside; the payout is being signed",
             Self::Authorized => "the payout is signed; its transaction is being sent",
             Self::Submitted => "the payout transaction is sent; waiting for its block",
-            Self::Queued => "a large payout: it waits for the contract's window",
+            Self::Queued => {
+                "a large payout: it waits for its window in the contract, then it is paid"
+            }
             Self::Paid => "the money reached the recipient",
             Self::Deferred => "the recipient refused the money; the owner can claim it",
             Self::Refusing => "the ledger refused it; the refusal is being written on chain",

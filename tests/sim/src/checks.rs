@@ -11,7 +11,7 @@ use bridge_core::{
     asset::{LedgerId, Listing},
     block::Seq,
     checkpoint::{Change, Checkpoint},
-    command::{Call, LedgerCommand, TransactionPlan},
+    command::{Call, Finishing, LedgerCommand, TransactionPlan},
     id::{AccountId, Kind, TransferId},
     obstacle::Obstacle,
     posting::WithdrawalIds,
@@ -127,8 +127,14 @@ impl World<'_> {
             let detail = format!("daemon {d}, nonce {}", plan.nonce);
             self.violate("submitter: signatures that the vault refused are not used again", detail);
         }
-        let Call::Withdrawals(items) = &plan.call else { return };
-        let seqs: BTreeSet<Seq> = items.iter().map(|item| item.seq).collect();
+        let seqs: BTreeSet<Seq> = match &plan.call {
+            Call::Withdrawals(items) => items.iter().map(|item| item.seq).collect(),
+            Call::Finish(finishing) => {
+                self.check_finishing(d, finishing);
+                BTreeSet::from([finishing.seq])
+            }
+            Call::Nothing => return,
+        };
         let planned = self.daemons[d].planned.iter();
         let other = planned.filter(|(n, _)| **n != plan.nonce).find_map(|(other, carried)| {
             carried.intersection(&seqs).next().map(|seq| (*other, *seq))
@@ -141,6 +147,20 @@ impl World<'_> {
         if !seqs.is_subset(known) {
             let detail = format!("daemon {d}, nonce {}: {known:?} and {seqs:?}", plan.nonce);
             self.violate("submitter: a nonce carries the same withdrawals", detail);
+        }
+    }
+
+    /// A large payout is made after its window and before its expiry, and closed after that.
+    fn check_finishing(&mut self, d: usize, finishing: &Finishing) {
+        let Finishing { seq, request, pays, .. } = finishing;
+        let time = self.chain.head().header.timestamp;
+        let Some(State::Queued(window)) = self.truth.state.slot(request.id).map(|s| s.state) else {
+            return;
+        };
+        let in_time = if *pays { window.opens <= time } else { window.expires < time };
+        if !in_time && !self.truth.contradicted {
+            let detail = format!("daemon {d}, withdrawal {seq}, {window:?} at {time}");
+            self.violate("queue: nothing before its time", detail);
         }
     }
 
@@ -445,7 +465,7 @@ impl World<'_> {
             let ids = WithdrawalIds::named(self.instance, slot.seq, event.id);
             let pending = self.ledger.pending(ids.main.0).filter(|_| !is_used);
             let wrong = match slot.state {
-                State::Paid | State::Deferred | State::Queued { .. } => {
+                State::Paid | State::Deferred | State::Queued(_) => {
                     !matches!(pending, Some(PendingStatus::Pending | PendingStatus::Posted))
                 }
                 // A veto ends what was reserved; a refusal what never was.

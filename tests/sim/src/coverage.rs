@@ -32,6 +32,10 @@ named! {
         SignedBatch = "several signed",
         /// A trial at the newest block said no: nothing was sent.
         Held = "held back",
+        /// A large payout's window was over: a transaction finalizes it.
+        Finalized = "finalized",
+        /// A large payout expired in the queue: a transaction closes it.
+        Closed = "expired in queue",
         /// A transaction went out.
         Broadcast = "broadcast",
         /// The same bytes went out again.

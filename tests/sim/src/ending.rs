@@ -181,6 +181,6 @@ impl World<'_> {
 /// The last deadline of a request that can still be paid.
 fn head_deadline(slots: &[crate::chain::vault::Slot]) -> u64 {
     let waits =
-        |s: &&crate::chain::vault::Slot| matches!(s.state, State::Requested | State::Queued { .. });
+        |s: &&crate::chain::vault::Slot| matches!(s.state, State::Requested | State::Queued(_));
     slots.iter().filter(waits).map(|s| s.request.deadline.0).max().unwrap_or(0)
 }

@@ -9,7 +9,7 @@ use bridge_core::{
     account::VAULT,
     amount::TokenAmount,
     block::{Seq, UnixSeconds},
-    command::{Asked, Call, Carried},
+    command::{Asked, Call, Carried, Finishing},
     event::{PayoutEvent, Signed},
     id::{AccountId, TransferId},
     invariant::Holdings,
@@ -153,6 +153,12 @@ impl World<'_> {
     pub(crate) fn calls_of(&self, call: &Call) -> Vec<(Option<Seq>, vault::Call)> {
         match call {
             Call::Nothing => vec![(None, vault::Call::Nothing)],
+            Call::Finish(Finishing { seq, request, pays, .. }) => {
+                let id = request.id;
+                let pays =
+                    if *pays { vault::Call::Finalize { id } } else { vault::Call::Cancel { id } };
+                vec![(Some(*seq), pays)]
+            }
             Call::Withdrawals(items) => {
                 items.iter().map(|item| (Some(item.seq), call_of(item))).collect()
             }

@@ -204,6 +204,9 @@ impl World<'_> {
         if let Some((_, obstacle)) = dropped.first().filter(|_| calls.is_empty()).copied() {
             return PayoutEvent::NotBuilt { nonce, obstacle, dropped };
         }
+        if let Call::Finish(finishing) = &plan.call {
+            self.moved(if finishing.pays { Transition::Finalized } else { Transition::Closed });
+        }
         let tx = self.chain.make(Some((nonce, plan.fees.max_fee)), calls);
         let mut raw = nonce.to_be_bytes().to_vec();
         raw.extend_from_slice(&(tx as u64).to_be_bytes());
@@ -355,7 +358,7 @@ pub(crate) fn signatures_of(plan: &TransactionPlan) -> Vec<(Seq, Bytes)> {
             };
             items.iter().flat_map(of).collect()
         }
-        Call::Nothing => Vec::new(),
+        Call::Finish(_) | Call::Nothing => Vec::new(),
     }
 }
 

@@ -30,7 +30,6 @@ impl World<'_> {
             self.mine_now(seconds);
         }
         if self.phase != Phase::Trouble {
-            self.tend_queue();
             if self.chain.head().state.paused_until > self.chain.head().header.timestamp.0 {
                 self.chain.send(Call::Pause { seconds: 0 });
             }

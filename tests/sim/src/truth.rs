@@ -123,7 +123,7 @@ impl Truth {
         match self.state_of(request.id) {
             Some(State::Refused | State::Cancelled) => true,
             Some(State::Requested) => self.time > request.deadline,
-            Some(State::Queued { .. } | State::Paid | State::Deferred) | None => false,
+            Some(State::Queued(_) | State::Paid | State::Deferred) | None => false,
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     chain::{
         Chain,
-        vault::{Call, MAX_DEADLINE, MIN_DEADLINE},
+        vault::{Call, MAX_DEADLINE, MIN_DEADLINE, State},
     },
     fault::Fault,
     rng::hash,
@@ -87,8 +87,8 @@ impl World<'_> {
             65..=74 => self.be_hostile(token, owner),
             75..=80 => self.submit_ticket(),
             81..=87 => self.tend(|id| Call::Cancel { id }),
-            88..=91 => self.tend(|id| Call::Finalize { id }),
-            92..=94 => self.tend(|id| Call::Veto { id }),
+            88..=91 => self.tend_queue(|id| Call::Finalize { id }),
+            92..=94 => self.tend_queue(|id| Call::Veto { id }),
             95 => self.revoke(),
             96 => self.chain.send(Call::Delist { token }),
             97 => self.chain.send(Call::List { token }),
@@ -174,6 +174,18 @@ impl World<'_> {
         });
     }
 
+    /// Somebody does something about a large payout that waits in the queue.
+    fn tend_queue(&mut self, call: impl Fn(alloy_primitives::B256) -> Call) {
+        let slots = self.chain.head().state.slots.iter();
+        let queued: Vec<_> =
+            slots.filter(|s| matches!(s.state, State::Queued(_))).map(|s| s.request.id).collect();
+        if queued.is_empty() {
+            return self.tend(call);
+        }
+        self.happened(Fault::Queue);
+        self.chain.send(call(queued[self.chances.user.index(queued.len())]));
+    }
+
     /// Somebody does something about one withdrawal that the chain knows.
     fn tend(&mut self, call: impl Fn(alloy_primitives::B256) -> Call) {
         let slots = &self.chain.head().state.slots;
@@ -185,25 +197,5 @@ impl World<'_> {
             self.happened(Fault::Queue);
         }
         self.chain.send(call(id));
-    }
-
-    /// Once users are quiet, somebody still finishes or cancels what waits in the queue.
-    pub(crate) fn tend_queue(&mut self) {
-        let waiting: Vec<_> = self
-            .chain
-            .head()
-            .state
-            .slots
-            .iter()
-            .filter(|s| matches!(s.state, crate::chain::vault::State::Queued { .. }))
-            .map(|s| s.request.id)
-            .collect();
-        for id in waiting {
-            self.chain.send(match self.chances.user.below(3) {
-                0 => Call::Finalize { id },
-                1 => Call::Veto { id },
-                _ => Call::Cancel { id },
-            });
-        }
     }
 }

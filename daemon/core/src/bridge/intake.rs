@@ -108,8 +108,8 @@ impl Bridge {
         self.rules().progress(seq, event)?;
         match (event.origin, event.progress) {
             (Origin::Intent, _) => self.take_intent(seq, event),
-            (Origin::Request, Progress::Queued) => {
-                self.book.change(event.nonce, |w| w.queued = true);
+            (Origin::Request, Progress::Queued(window)) => {
+                self.book.change(event.nonce, |w| w.queued = Some(window));
             }
             (Origin::Request, Progress::Ended(outcome)) => {
                 return self.take_end(event.nonce, outcome, seq);

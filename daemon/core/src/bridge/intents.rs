@@ -183,9 +183,9 @@ impl Bridge {
             return;
         }
         match progress {
-            Progress::Queued => {
+            Progress::Queued(window) => {
                 self.meet(id, &payment, &listing);
-                self.book.change(seq, |w| w.queued = true);
+                self.book.change(seq, |w| w.queued = Some(window));
             }
             Progress::Ended(outcome) if outcome.is_payout() => {
                 self.meet(id, &payment, &listing);
@@ -231,7 +231,7 @@ impl Bridge {
     pub(super) fn take_spent_nonce(&mut self, by: Seq, spent: &SpentNonce) {
         let is_theirs = |w: &&Withdrawal| {
             let intent = w.intent.as_ref();
-            intent.is_some_and(|i| (i.owner, i.nonce) == (spent.owner, spent.nonce)) && !w.queued
+            intent.is_some_and(|i| (i.owner, i.nonce) == (spent.owner, spent.nonce)) && w.queued.is_none()
         };
         let ended: Vec<Seq> = self.book.intents().filter(is_theirs).map(|w| w.seq).collect();
         ended.into_iter().for_each(|seq| self.end_intent(seq, Outcome::Revoked, by));

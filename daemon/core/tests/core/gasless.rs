@@ -8,7 +8,7 @@ use bridge_core::{
     amount::TokenAmount,
     block::{Seq, UnixSeconds},
     bridge::NotTaken,
-    command::{Call, Command, LedgerCommand, Notice, PayoutCommand},
+    command::{Call, Command, LedgerCommand, Notice, PayoutCommand, TransactionPlan},
     eip712::Domain,
     event::{ContractState, Event},
     gasless::{Facts, Fault, GaslessConfig, Intent, Submission, Terms},
@@ -16,7 +16,9 @@ use bridge_core::{
     id::TransferId,
     namespace::Role,
     transfer::{NewTransfer, Phase, TransferCode},
-    vault_event::{Origin, Outcome, Payment, Progress, SpentNonce, VaultEvent, WithdrawalEvent},
+    vault_event::{
+        Origin, Outcome, Payment, Progress, SpentNonce, VaultEvent, Window, WithdrawalEvent,
+    },
     withdrawal::{Authorization, RefusalReason, Status, Verdict},
 };
 
@@ -101,7 +103,7 @@ fn leg(story: &Story, intent: &Intent, role: Role) -> Option<NewTransfer> {
 fn sent(story: &Story) -> Vec<B256> {
     let items = story.plans.values().filter_map(|plan| match &plan.call {
         Call::Withdrawals(items) => Some(items.iter().map(|item| item.request.id)),
-        Call::Nothing => None,
+        Call::Finish(_) | Call::Nothing => None,
     });
     items.flatten().collect()
 }
@@ -285,13 +287,21 @@ fn a_queued_order_survives_its_nonce_and_its_deadline() {
     let intent = order(&story, 70, 9);
     send(&mut story, &intent);
     story.run();
-    story.mine_and_run(&[event(&intent, Progress::Queued)]);
+    let window = Window { opens: UnixSeconds(0), expires: UnixSeconds(u64::MAX) };
+    story.pool.clear();
+    story.use_nonce();
+    story.mine_and_run(&[event(&intent, Progress::Queued(window))]);
     let spent = SpentNonce { owner: ALICE, nonce: U256::from(9) };
     story.mine_and_run(&[Happening::Odd(VaultEvent::NonceInvalidated(spent))]);
     story.chain.mine_seconds(700);
     story.run();
     assert_eq!(end(&story, &intent), None);
     assert_eq!(status(&story, &intent), Some(Status::Queued));
+    story.pass(60_000);
+    let finishes = |plan: &TransactionPlan| {
+        matches!(&plan.call, Call::Finish(f) if f.intent.as_ref() == Some(&intent) && f.pays)
+    };
+    assert!(story.plans.values().any(finishes), "the contract wants all that the owner signed");
     story.mine_and_run(&[paid(&intent)]);
     assert!(matches!(end(&story, &intent), Some(Phase::Post(_))));
     story.assert_well();

@@ -15,6 +15,7 @@ mod deposits;
 mod endpoints;
 mod gasless;
 mod halts;
+mod large;
 mod ledger_trouble;
 mod node_trouble;
 mod obstacles;

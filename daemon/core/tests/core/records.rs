@@ -5,14 +5,14 @@ use alloy_primitives::{B256, Bytes};
 use bridge_core::{
     amount::{LedgerAmount, TokenAmount},
     asset::LedgerId,
-    block::{BlockNumber, BlockRef, Millis, Seq},
+    block::{BlockNumber, BlockRef, Millis, Seq, UnixSeconds},
     checkpoint::{Change, Checkpoint, Cursor, Persisted, Reach, SentTransaction},
     command::Fees,
     halt::{Entry, Evidence, Marker, Told},
     id::{AccountId, TransferId},
     posting::Standing,
     reserves::{Break, Equation},
-    vault_event::Outcome,
+    vault_event::{Outcome, Window},
     withdrawal::{Authorization, RefusalReason, Reservation, Verdict, Withdrawal, Work},
 };
 
@@ -39,7 +39,7 @@ fn withdrawal() -> Withdrawal {
         chain.request(seq),
         bridge_core::amount::LedgerAmount(u128::MAX),
     );
-    withdrawal.queued = true;
+    withdrawal.queued = Some(Window { opens: UnixSeconds(8), expires: UnixSeconds(9) });
     withdrawal.outcome = Some(Outcome::Deferred);
     withdrawal.ended_by = Some(Seq(99));
     withdrawal.authorization = Some(Authorization {
@@ -151,7 +151,7 @@ fn what_cannot_be_read_is_said_and_not_guessed() {
     let mut cut = value.clone();
     cut.pop();
     let broken: [(&[u8], &[u8], &str); 5] = [
-        (&key, &newer, "version 4"),
+        (&key, &newer, "version 5"),
         (&key, &cut, "EOF"),
         (&key, b"", "empty"),
         (b"surprise", &value, "unknown kind of record"),

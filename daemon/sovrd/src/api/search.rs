@@ -135,8 +135,8 @@ mod tests {
     use bridge_core::{
         amount::TokenAmount,
         asset::LedgerId,
-        block::{BlockNumber, BlockRef, Seq},
-        vault_event::{Deposit, Origin, Outcome, Progress, VaultLog, WithdrawalEvent},
+        block::{BlockNumber, BlockRef, Seq, UnixSeconds},
+        vault_event::{Deposit, Origin, Outcome, Progress, VaultLog, Window, WithdrawalEvent},
     };
 
     fn shown(seq: u64, event: VaultEvent) -> Shown {
@@ -185,8 +185,9 @@ mod tests {
     #[test]
     fn events_of_one_withdrawal_are_one_thing() {
         let ended = Progress::Ended(Outcome::Paid);
-        let mut logs =
-            vec![deposit(1), step(2, 9, Progress::Queued), step(3, 9, ended), deposit(4)];
+        let (opens, expires) = (UnixSeconds(8), UnixSeconds(9));
+        let queued = Progress::Queued(Window { opens, expires });
+        let mut logs = vec![deposit(1), step(2, 9, queued), step(3, 9, ended), deposit(4)];
         assert_eq!(newest(&mut logs, 2), 1);
         assert_eq!(numbers(&logs), [2, 3, 4]);
         assert_eq!(newest(&mut logs, 0), 3);

@@ -91,7 +91,7 @@ fn of(sources: &Sources, open: &Withdrawal) -> Option<Ticket> {
         None => ("0".to_owned(), seq.0.to_string()),
     };
     let calldata =
-        bindings::calldata(&[Carried { seq, request: *request, intent, authorization }])?;
+        bindings::carrying(&[Carried { seq, request: *request, intent, authorization }])?;
     let (verdict, sentence) = match verdict {
         Verdict::Pay => ("pay", "anybody may send this call to the vault until the deadline"),
         Verdict::Refuse(_) => ("refuse", "anybody may send this call; it closes the request"),

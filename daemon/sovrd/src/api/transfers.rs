@@ -13,7 +13,9 @@ use bridge_core::{
     posting::WithdrawalIds,
     schema::{AddressText, Bytes32Text, NumberText},
     transfer::{FoundPhase, FoundTransfer},
-    vault_event::{Deposit, Origin, Outcome, Payment, Progress, Request, VaultEvent, VaultLog},
+    vault_event::{
+        Deposit, Origin, Outcome, Payment, Progress, Request, VaultEvent, VaultLog, Window,
+    },
     withdrawal::{RefusalReason, Reservation, Status, Verdict, Withdrawal},
 };
 use serde::Serialize;
@@ -60,6 +62,18 @@ pub(super) struct Item {
     pub(super) chain: Option<ChainSide>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ledger: Option<LedgerSide>,
+    /// For a large payout that waits in the contract's queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<Waiting>,
+}
+
+/// How long a large payout still waits.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+struct Waiting {
+    #[serde(flatten)]
+    window: Window,
+    /// From the newest final block to the end of its window.
+    seconds_left: u64,
 }
 
 /// States of both kinds.
@@ -305,6 +319,7 @@ fn deposit_item(
         sentence,
         chain: log.map(|(log, d)| chain_side(sources, log, d.owner, d.token, d.amount.0, None)),
         ledger: transfer.map(|t| ledger_entry(t, None)),
+        queue: None,
     }
 }
 
@@ -347,6 +362,13 @@ fn withdrawal_item(
             None => status.sentence().to_owned(),
         },
     };
+    let queue = open.and_then(|w| waiting(sources, w));
+    let sentence = match queue {
+        Some(Waiting { seconds_left, .. }) if seconds_left > 0 => {
+            format!("{sentence}; {} left", duration(seconds_left))
+        }
+        Some(_) | None => sentence,
+    };
     let chain = story
         .request
         .as_ref()
@@ -362,6 +384,24 @@ fn withdrawal_item(
         sentence,
         chain,
         ledger: main.map(|t| ledger_entry(t, resolve)),
+        queue,
+    }
+}
+
+/// How long a large payout still waits, by the chain's time.
+fn waiting(sources: &Sources, open: &Withdrawal) -> Option<Waiting> {
+    let window = open.queued.filter(|_| open.outcome.is_none())?;
+    let now = sources.now().final_time.unwrap_or_default();
+    Some(Waiting { window, seconds_left: window.opens.0.saturating_sub(now.0) })
+}
+
+/// A time for people, in its largest unit and the next.
+fn duration(seconds: u64) -> String {
+    match (seconds / 86_400, seconds % 86_400 / 3_600, seconds % 3_600 / 60, seconds % 60) {
+        (0, 0, 0, s) => format!("{s} s"),
+        (0, 0, m, s) => format!("{m} min {s} s"),
+        (0, h, m, _) => format!("{h} h {m} min"),
+        (d, h, ..) => format!("{d} d {h} h"),
     }
 }
 
@@ -377,7 +417,7 @@ fn ids_of(instance: Instance, id: B256, story: &Story, open: Option<&Withdrawal>
 /// What keeps an open withdrawal from being paid now.
 fn waits_for(sources: &Sources, open: &Withdrawal) -> Option<Obstacle> {
     let paused = sources.now().payouts_paused_until.is_some();
-    let waiting = matches!(open.status(), Status::Reserved | Status::Authorized);
+    let waiting = matches!(open.status(), Status::Reserved | Status::Authorized | Status::Queued);
     if waiting && paused && open.verdict() == Some(Verdict::Pay) {
         return Some(Obstacle::PayoutsPaused);
     }

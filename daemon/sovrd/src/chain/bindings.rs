@@ -9,12 +9,13 @@ use bridge_core::{
     amount::{ScaleDivisor, TokenAmount},
     asset::{LedgerId, Listing},
     block::{BlockNumber, BlockRef, Seq, UnixSeconds},
-    command::Carried,
+    command::{Call, Carried, Finishing},
     event::ContractState,
+    gasless::Intent,
     signing::{self, Ask},
     vault_event::{
         Deposit, Origin, Outcome, Payment, Progress, Request, SpentNonce, VaultEvent, VaultLog,
-        WithdrawalEvent,
+        Window, WithdrawalEvent,
     },
     withdrawal::{Authorization, RefusalReason, Verdict},
 };
@@ -122,7 +123,9 @@ fn translate(event: &VaultEvents) -> Result<Option<(u64, VaultEvent)>, &'static 
         }
         VaultEvents::PayoutQueued(e) => {
             let moved = moved(e.owner, e.token, (e.to, e.amount, e.fee));
-            progress((e.seq, e.id), (e.kind, e.nonce), Progress::Queued, moved)?
+            let (opens, expires) = (UnixSeconds(e.finalizeAfter), UnixSeconds(e.expiresAt));
+            let queued = Progress::Queued(Window { opens, expires });
+            progress((e.seq, e.id), (e.kind, e.nonce), queued, moved)?
         }
         VaultEvents::PayoutVetoed(e) => {
             let ended = Progress::Ended(Outcome::Refused);
@@ -227,9 +230,27 @@ pub const fn contract_state(state: u8) -> Option<ContractState> {
     }
 }
 
+/// What is called at the vault; `None` for nothing.
+#[must_use]
+pub fn calldata(call: &Call) -> Option<Vec<u8>> {
+    match call {
+        Call::Withdrawals(items) => carrying(items),
+        Call::Finish(Finishing { seq, request, intent, pays }) => {
+            let intent = intent.as_ref();
+            let (kind, withdrawal) = (kind_of(intent), withdrawal(*seq, request, intent));
+            Some(if *pays {
+                IVault::finalizeCall { kind, withdrawal }.abi_encode()
+            } else {
+                IVault::cancelExpiredCall { kind, withdrawal }.abi_encode()
+            })
+        }
+        Call::Nothing => None,
+    }
+}
+
 /// The call that carries authorisations under one root to the vault; `None` for no withdrawal.
 #[must_use]
-pub fn calldata(items: &[Carried]) -> Option<Vec<u8>> {
+pub fn carrying(items: &[Carried]) -> Option<Vec<u8>> {
     let first = items.first()?;
     let Authorization { verdict, signatures, proof } = &first.authorization;
     let (signatures, verdict) = (signatures.clone(), *verdict);
@@ -255,36 +276,38 @@ pub fn calldata(items: &[Carried]) -> Option<Vec<u8>> {
 }
 
 fn payout_item(item: &Carried) -> IVaultTypes::PayoutItem {
-    let (withdrawal, proof) = (withdrawal(item), item.authorization.proof.clone());
-    let signature = item.intent.as_ref().map(|intent| intent.signature.clone());
-    let kind = kind_of(item);
+    let intent = item.intent.as_ref();
     IVaultTypes::PayoutItem {
-        kind,
-        withdrawal,
-        ownerSignature: signature.unwrap_or_default(),
-        proof,
+        kind: kind_of(intent),
+        withdrawal: withdrawal(item.seq, &item.request, intent),
+        ownerSignature: intent.map(|intent| intent.signature.clone()).unwrap_or_default(),
+        proof: item.authorization.proof.clone(),
     }
 }
 
 fn refusal_item(item: &Carried) -> Option<IVaultTypes::RefusalItem> {
     let Verdict::Refuse(reason) = item.authorization.verdict else { return None };
-    let (withdrawal, proof) = (withdrawal(item), item.authorization.proof.clone());
-    let kind = kind_of(item);
-    Some(IVaultTypes::RefusalItem { kind, withdrawal, reason: reason.number(), proof })
+    let intent = item.intent.as_ref();
+    Some(IVaultTypes::RefusalItem {
+        kind: kind_of(intent),
+        withdrawal: withdrawal(item.seq, &item.request, intent),
+        reason: reason.number(),
+        proof: item.authorization.proof.clone(),
+    })
 }
 
-fn kind_of(item: &Carried) -> u8 {
-    u8::from(item.intent.is_some())
+fn kind_of(intent: Option<&Intent>) -> u8 {
+    u8::from(intent.is_some())
 }
 
-fn withdrawal(item: &Carried) -> IVaultTypes::Withdrawal {
+fn withdrawal(seq: Seq, request: &Request, intent: Option<&Intent>) -> IVaultTypes::Withdrawal {
     IVaultTypes::Withdrawal {
-        owner: item.request.owner,
-        to: item.request.to,
-        token: item.request.token,
-        amount: item.request.amount.0,
-        fee: item.intent.as_ref().map_or(0, |intent| intent.fee.0),
-        nonce: item.intent.as_ref().map_or_else(|| U256::from(item.seq.0), |intent| intent.nonce),
-        deadline: item.request.deadline.0,
+        owner: request.owner,
+        to: request.to,
+        token: request.token,
+        amount: request.amount.0,
+        fee: intent.map_or(0, |intent| intent.fee.0),
+        nonce: intent.map_or_else(|| U256::from(seq.0), |intent| intent.nonce),
+        deadline: request.deadline.0,
     }
 }

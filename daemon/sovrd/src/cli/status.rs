@@ -102,6 +102,9 @@ fn table(page: &Value) -> String {
     let mut lines = rows.map(line).to_vec();
     lines.extend(reserves.iter().map(token));
     let list = |pointer| page.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+    lines.extend(
+        list("/large_payouts").map(|one| format!("{:<34}{}", "large payout waits", queued(one))),
+    );
     lines.extend(list("/rereading").map(|what| format!("{:<34}{}", "reading again", again(what))));
     lines.extend(list("/endpoints").map(|one| format!("{:<34}{}", "endpoint", endpoint(one))));
     lines.join("\n")
@@ -112,6 +115,17 @@ fn again(what: &Value) -> String {
     let blocks = format!("blocks {} to {}", text("from"), text("to"));
     let subject = if text("from") == "-" { "the final head".to_owned() } else { blocks };
     format!("{subject}, {} attempts: {}", text("attempt"), text("reason"))
+}
+
+fn queued(one: &Value) -> String {
+    let text = |key: &str| one.get(key).map_or_else(|| "-".to_owned(), plain);
+    format!(
+        "{} of ledger {}, {} s left: {}",
+        text("amount"),
+        text("ledger"),
+        text("seconds_left"),
+        text("id")
+    )
 }
 
 fn endpoint(one: &Value) -> String {

@@ -18,7 +18,7 @@ use alloy::{
 };
 use bridge_core::{
     block::Seq,
-    command::{Asked, Call, Carried, PayoutCommand, TransactionPlan},
+    command::{Asked, Call, Finishing, PayoutCommand, TransactionPlan},
     eip712::Domain,
     event::{Event, PayoutEvent, Signed},
     gas,
@@ -135,7 +135,8 @@ impl Payouts {
             Ok(dropped) => dropped,
             Err(obstacle) => return PayoutEvent::NotBuilt { nonce, obstacle, dropped: Vec::new() },
         };
-        let Some(call) = self.call(&plan) else {
+        let call = self.call(&plan).filter(|_| !is_empty(&plan.call, &dropped));
+        let Some(call) = call else {
             let first = dropped.first().map(|(_, obstacle)| *obstacle);
             let obstacle = first.unwrap_or(Obstacle::NodeAway);
             return PayoutEvent::NotBuilt { nonce, obstacle, dropped };
@@ -155,18 +156,27 @@ impl Payouts {
     /// `None` where nothing is left to carry.
     fn call(&self, plan: &TransactionPlan) -> Option<CallData> {
         let gas_limit = plan.gas_limit;
-        let Call::Withdrawals(items) = &plan.call else {
+        if plan.call == Call::Nothing {
             return Some(CallData { to: self.submitter.address(), input: Bytes::new(), gas_limit });
-        };
-        let input = bindings::calldata(items)?.into();
+        }
+        let input = bindings::calldata(&plan.call)?.into();
         Some(CallData { to: self.vault, input, gas_limit })
     }
 
     /// A payout that reverts, or that a batch would skip, costs its gas all the same: each is tried
     /// out first, and what does not go through now is left out.
     async fn drop_hopeless(&self, call: &mut Call) -> Result<Vec<(Seq, Obstacle)>, Obstacle> {
+        if let Call::Finish(Finishing { seq, .. }) = call {
+            let seq = *seq;
+            let obstacle = self.try_out(seq, bindings::calldata(call), self.gas_limit).await?;
+            let dropped = obstacle.map(|obstacle| (seq, obstacle));
+            return Ok(dropped.into_iter().collect());
+        }
         let Call::Withdrawals(items) = call else { return Ok(Vec::new()) };
-        let trials = items.iter().map(|item| self.try_out(item));
+        let trials = items.iter().map(|item| {
+            let alone = bindings::carrying(slice::from_ref(item));
+            self.try_out(item.seq, alone, gas::one(item, self.gas_limit))
+        });
         let trials = future::try_join_all(trials).await?;
         let mut dropped = Vec::new();
         for (item, obstacle) in items.iter().zip(&trials) {
@@ -177,10 +187,15 @@ impl Payouts {
     }
 
     /// What keeps one withdrawal from going through at the newest block.
-    async fn try_out(&self, item: &Carried) -> Result<Option<Obstacle>, Obstacle> {
-        let Some(input) = bindings::calldata(slice::from_ref(item)) else { return Ok(None) };
-        let (seq, from) = (item.seq, self.submitter.address());
-        match self.nodes.trial(from, input.into(), gas::one(item, self.gas_limit)).await {
+    async fn try_out(
+        &self,
+        seq: Seq,
+        input: Option<Vec<u8>>,
+        gas: u64,
+    ) -> Result<Option<Obstacle>, Obstacle> {
+        let Some(input) = input else { return Ok(None) };
+        let from = self.submitter.address();
+        match self.nodes.trial(from, input.into(), gas).await {
             Ok(None) => Ok(None),
             Ok(Some(revert)) => {
                 let words = trial::words(&revert);
@@ -226,6 +241,15 @@ impl Payouts {
                 Err(error) => warn!(%error, nonce, "no node confirmed a transaction"),
             }
         });
+    }
+}
+
+/// Nothing is left of what was to be carried.
+const fn is_empty(call: &Call, dropped: &[(Seq, Obstacle)]) -> bool {
+    match call {
+        Call::Withdrawals(items) => items.is_empty(),
+        Call::Finish(_) => !dropped.is_empty(),
+        Call::Nothing => false,
     }
 }
 

@@ -15,9 +15,12 @@ pub fn obstacle(revert: &[u8]) -> Obstacle {
         | IVaultErrors::SignatureInvalid(_)
         | IVaultErrors::SignersNotAscending(_) => Obstacle::SignersChanged,
         IVaultErrors::PayoutsArePaused(_) => Obstacle::PayoutsPaused,
-        IVaultErrors::WithdrawalNotPayable(_) | IVaultErrors::WithdrawalNotRefusable(_) => {
-            Obstacle::AlreadyEnded
-        }
+        IVaultErrors::WithdrawalNotPayable(_)
+        | IVaultErrors::WithdrawalNotRefusable(_)
+        | IVaultErrors::PayoutNotQueued(_)
+        | IVaultErrors::WithdrawalNotCancellable(_) => Obstacle::AlreadyEnded,
+        IVaultErrors::PayoutWindowOpen(_) => Obstacle::WindowOpen,
+        IVaultErrors::PayoutQueueExpired(_) => Obstacle::QueueExpired,
         IVaultErrors::DeadlinePassed(_) => Obstacle::DeadlinePassed,
         IVaultErrors::AccountedTooLow(_) => Obstacle::VaultShort,
         IVaultErrors::PayoutBudgetExhausted(_) => Obstacle::BudgetExhausted,

@@ -12,7 +12,7 @@ use bridge_core::{
     gasless::Intent,
     obstacle::Obstacle,
     vault_event::{
-        Deposit, Origin, Outcome, Payment, Progress, Request, SpentNonce, VaultEvent,
+        Deposit, Origin, Outcome, Payment, Progress, Request, SpentNonce, VaultEvent, Window,
         WithdrawalEvent,
     },
 };
@@ -26,6 +26,8 @@ pub const MAX_DEADLINE: u64 = 240;
 pub const MAX_OPEN: usize = 4;
 /// How long a queued payout can be finalized, seconds.
 pub const QUEUE_PERIOD: u64 = 60;
+/// How long it waits before, seconds.
+pub const QUEUE_WINDOW: u64 = 30;
 
 /// What a transaction asks of the contract; tokens by their place in [`Vault::listings`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,12 +78,12 @@ pub struct Slot {
     pub fee: TokenAmount,
 }
 
-/// `IVaultTypes.State`, with when a queued payout expires.
+/// `IVaultTypes.State`, with the window of a queued payout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the contract's own names")]
 pub enum State {
     Requested,
-    Queued { expires: u64 },
+    Queued(Window),
     Paid,
     Deferred,
     Refused,
@@ -150,7 +152,7 @@ impl Vault {
         match self.slot(id).map(|s| s.state) {
             None => ContractState::None,
             Some(State::Requested) => ContractState::Requested,
-            Some(State::Queued { .. }) => ContractState::Queued,
+            Some(State::Queued(_)) => ContractState::Queued,
             Some(State::Paid | State::Deferred) => ContractState::PaidOrDeferred,
             Some(State::Refused | State::Cancelled) => ContractState::RefusedOrCancelled,
         }
@@ -191,10 +193,13 @@ impl Vault {
                 return None;
             }
             Call::Cancel { id } => self.cancel(id, time)?,
-            Call::Finalize { id } => self.finalize(rules, id, time)?,
-            Call::Veto { id } => {
-                self.end(id, State::Refused, |s| matches!(s, State::Queued { .. }))?
+            Call::Finalize { id } => {
+                if time < self.paused_until {
+                    return None;
+                }
+                self.finalize(rules, id, time)?
             }
+            Call::Veto { id } => self.end(id, State::Refused, |s| matches!(s, State::Queued(_)))?,
             Call::Claim { token, owner } => self.claim(token, owner)?,
             Call::List { token } => {
                 let listed = self.listed[token].unwrap_or(false);
@@ -232,6 +237,8 @@ impl Vault {
         let (id, signers, pays) = match *call {
             Call::Payout { id, signers } => (id, signers, true),
             Call::Refuse { id, signers } => (id, signers, false),
+            Call::Finalize { id } => return self.finish_obstacle(rules, call, id, time),
+            Call::Cancel { id } => return self.finish_obstacle(rules, call, id, time),
             _ => return None,
         };
         if pays && time < self.paused_until {
@@ -293,10 +300,28 @@ impl Vault {
         let slot = Slot { request, seq, state, fee };
         self.slots.push(slot);
         if intent.amount.0 / divisor.get() >= rules.queue_from {
-            let queued = State::Queued { expires: time + QUEUE_PERIOD };
-            return self.step(id, queued, Progress::Queued);
+            let window = window_from(time);
+            return self.step(id, State::Queued(window), Progress::Queued(window));
         }
         self.pay(rules, &slot, token)
+    }
+
+    fn finish_obstacle(&self, rules: &Rules, call: &Call, id: B256, time: u64) -> Option<Obstacle> {
+        let pays = matches!(call, Call::Finalize { .. });
+        if pays && time < self.paused_until {
+            return Some(Obstacle::PayoutsPaused);
+        }
+        let Some(State::Queued(window)) = self.slot(id).map(|s| s.state) else {
+            return Some(Obstacle::AlreadyEnded);
+        };
+        match (time < window.opens.0, time > window.expires.0) {
+            (true, _) => Some(Obstacle::WindowOpen),
+            (_, true) if pays => Some(Obstacle::QueueExpired),
+            _ => {
+                let reverts = self.clone().execute(rules, call, time).is_none();
+                reverts.then_some(Obstacle::VaultShort)
+            }
+        }
     }
 
     fn deposit(
@@ -326,7 +351,7 @@ impl Vault {
     ) -> Option<VaultEvent> {
         self.listed[token]?;
         let Listing { token: address, ledger, divisor } = rules.tokens[token];
-        let waits = |s: &&Slot| matches!(s.state, State::Requested | State::Queued { .. });
+        let waits = |s: &&Slot| matches!(s.state, State::Requested | State::Queued(_));
         let open = self.slots.iter().filter(waits).filter(|s| s.request.owner == owner).count();
         if open >= MAX_OPEN || amount == 0 || !amount.is_multiple_of(divisor.get()) {
             return None;
@@ -358,16 +383,16 @@ impl Vault {
         }
         let units = slot.request.amount.0 / rules.tokens[token].divisor.get();
         if units >= rules.queue_from {
-            let queued = State::Queued { expires: time + QUEUE_PERIOD };
-            return self.step(id, queued, Progress::Queued);
+            let window = window_from(time);
+            return self.step(id, State::Queued(window), Progress::Queued(window));
         }
         self.pay(rules, &slot, token)
     }
 
     fn finalize(&mut self, rules: &Rules, id: B256, time: u64) -> Option<VaultEvent> {
         let slot = *self.slot(id)?;
-        let State::Queued { expires } = slot.state else { return None };
-        if time > expires {
+        let State::Queued(window) = slot.state else { return None };
+        if time < window.opens.0 || time > window.expires.0 {
             return None;
         }
         let token = rules.token(slot.request.token)?;
@@ -391,7 +416,7 @@ impl Vault {
         let slot = *self.slot(id)?;
         let over = match slot.state {
             State::Requested => time > slot.request.deadline.0,
-            State::Queued { expires } => time > expires,
+            State::Queued(window) => time > window.expires.0,
             State::Paid | State::Deferred | State::Refused | State::Cancelled => false,
         };
         over.then(|| self.step(id, State::Cancelled, Progress::Ended(Outcome::Cancelled)))?
@@ -426,4 +451,10 @@ impl Rules {
     pub fn token(&self, address: Address) -> Option<usize> {
         self.tokens.iter().position(|l| l.token == address)
     }
+}
+
+/// When a payout that enters the queue now can be made.
+const fn window_from(time: u64) -> Window {
+    let opens = time + QUEUE_WINDOW;
+    Window { opens: UnixSeconds(opens), expires: UnixSeconds(opens + QUEUE_PERIOD) }
 }

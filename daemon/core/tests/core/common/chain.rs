@@ -10,7 +10,8 @@ use bridge_core::{
     eip712::Domain,
     event::{Head, Range, SubmitterAccount},
     vault_event::{
-        Deposit, Origin, Outcome, Payment, Progress, Request, VaultEvent, VaultLog, WithdrawalEvent,
+        Deposit, Origin, Outcome, Payment, Progress, Request, VaultEvent, VaultLog, Window,
+        WithdrawalEvent,
     },
 };
 use std::collections::BTreeMap;
@@ -97,6 +98,9 @@ pub(crate) struct Chain {
     pub(crate) salt: u8,
 }
 
+/// How long a large payout waits, and how long it can be made then.
+pub(crate) const WINDOW_SECONDS: u64 = 600;
+pub(crate) const QUEUE_SECONDS: u64 = 6_000;
 /// Seconds between two blocks.
 pub(crate) const BLOCK_SECONDS: u64 = 12;
 
@@ -206,7 +210,11 @@ impl Chain {
                 self.requests.insert(seq, request);
                 VaultEvent::Requested(request)
             }
-            Happening::Queued(seq) => self.progress(seq, Progress::Queued),
+            Happening::Queued(seq) => {
+                let opens = time.plus(WINDOW_SECONDS);
+                let expires = opens.plus(QUEUE_SECONDS);
+                self.progress(seq, Progress::Queued(Window { opens, expires }))
+            }
             Happening::Ended(seq, outcome) => self.progress(seq, Progress::Ended(outcome)),
             Happening::Odd(event) => event,
         }

@@ -18,8 +18,8 @@ use bridge_core::{
     bridge::{Bridge, CannotStart, Config},
     checkpoint::{Change, Checkpoint, Persisted},
     command::{
-        Asked, Call, ChainCommand, Command, LedgerCommand, Notice, PayoutCommand, RangeRequest,
-        TransactionPlan,
+        Asked, Call, ChainCommand, Command, Finishing, LedgerCommand, Notice, PayoutCommand,
+        RangeRequest, TransactionPlan,
     },
     endpoint::{EndpointId, EndpointsConfig},
     event::{ContractState, Event, LedgerEvent, PayoutEvent, Signed},
@@ -81,6 +81,8 @@ pub(crate) struct Story {
     pub(crate) stolen: BTreeMap<LedgerId, u128>,
     /// True if signers sign what they are asked together under one root.
     pub(crate) batches: bool,
+    /// True if the contract takes every payout for a large one.
+    pub(crate) queues: bool,
 }
 
 impl Story {
@@ -108,6 +110,7 @@ impl Story {
             notices: Vec::new(),
             states: BTreeMap::new(),
             batches: false,
+            queues: false,
             pool: BTreeMap::new(),
             plans: BTreeMap::new(),
             pauses: 0,
@@ -303,11 +306,21 @@ impl Story {
         let mut happenings = Vec::new();
         while self.pool.remove(&self.chain.account.final_nonce).is_some() {
             let plan = &self.plans[&self.chain.account.final_nonce];
-            if let Call::Withdrawals(items) = &plan.call {
-                happenings.extend(items.iter().map(|item| match item.authorization.verdict {
-                    Verdict::Pay => ended(item.seq, Outcome::Paid),
-                    Verdict::Refuse(_) => ended(item.seq, Outcome::Refused),
-                }));
+            match &plan.call {
+                Call::Withdrawals(items) => {
+                    happenings.extend(items.iter().map(|item| match item.authorization.verdict {
+                        Verdict::Pay if self.queues => Happening::Queued(item.seq),
+                        Verdict::Pay => ended(item.seq, Outcome::Paid),
+                        Verdict::Refuse(_) => ended(item.seq, Outcome::Refused),
+                    }));
+                }
+                Call::Finish(Finishing { seq, pays: true, .. }) => {
+                    happenings.push(ended(*seq, Outcome::Paid));
+                }
+                Call::Finish(Finishing { seq, pays: false, .. }) => {
+                    happenings.push(ended(*seq, Outcome::Cancelled));
+                }
+                Call::Nothing => {}
             }
             self.use_nonce();
         }

@@ -194,7 +194,8 @@ fn silent() -> Because {
 
 /// A withdrawal that is in the ledger and not ended on chain.
 fn payout(status: Status, thing: &Thing, bridge: &Bridge) -> Because {
-    if thing.deadline_in_s.is_some_and(|left| left <= 0) {
+    // What waits in the vault's queue has an expiry of its own.
+    if thing.deadline_in_s.is_some_and(|left| left <= 0) && status != Status::Queued {
         return because(
             "cancelling",
             "its deadline has passed: it cannot be paid any more",
@@ -208,7 +209,8 @@ fn payout(status: Status, thing: &Thing, bridge: &Bridge) -> Because {
             return because(
                 "the_queue",
                 "large payouts wait in the vault, so that its guardian can look at them",
-                "anybody may call finalize once the window has passed; queuedUntil tells when",
+                "time: it is finalized once its window has passed (queue tells when); anybody may \
+                 call finalize then, too",
             );
         }
         Status::Refusing => {
@@ -300,6 +302,8 @@ fn held(obstacle: Obstacle) -> Because {
         Obstacle::VaultShort => "the operator: sovrd reconcile shows what is missing",
         Obstacle::BudgetExhausted => "time: the budget refills continuously",
         Obstacle::GasLimitTooLow => "the operator raises payouts.gas_limit",
+        Obstacle::WindowOpen => "time: the vault counts blocks beside seconds",
+        Obstacle::QueueExpired => "time: it is cancelled once that is final; then ask again",
         Obstacle::GasMoneyShort => {
             "anybody who sends the submitter ether; status names its address"
         }
