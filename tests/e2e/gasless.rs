@@ -394,12 +394,16 @@ fn an_order_past_its_deadline_is_void() -> Result<()> {
 
 #[test]
 fn a_daemon_killed_anywhere_pays_an_order_once() -> Result<()> {
-    for point in ["before-transfers", "after-transfers", "before-broadcast", "after-broadcast"] {
+    let points =
+        ["before-pendings", "pendings-answered", "transaction-synced", "broadcast-answered"];
+    for point in points {
         let mut world = World::running()?;
         funded(&world, 2 * ETHER)?;
         assert_eq!(world.stop()?, Some(0));
         let (id, intent) = signed(&world, order(&world, ETHER, 5)?)?;
-        let ending = vec![("SOVR_FAIL_POINT".to_owned(), format!("{point}:1"))];
+        let file = world.dir.path().join("fail-point");
+        fs::write(&file, point)?;
+        let ending = vec![("SOVR_FAIL_POINT".to_owned(), file.display().to_string())];
         world.spawn(&daemon_with_failpoints()?, ending)?;
         let mut killed = None;
         wait::until(&format!("the daemon to end at {point}"), PATIENCE, || {
@@ -408,6 +412,7 @@ fn a_daemon_killed_anywhere_pays_an_order_once() -> Result<()> {
             Ok(killed.map(|_| ()))
         })?;
         assert_eq!(killed.and_then(|status| status.signal()), Some(SIGKILL), "{point}");
+        ensure!(file.with_extension("reached").exists(), "{point} was not reached");
         // Nobody sends it again: it was on disk before the ledger heard of it.
         world.start()?;
         world.wait_withdrawal(id, "paid")?;

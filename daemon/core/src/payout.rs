@@ -20,7 +20,7 @@ use crate::{
     op::Op,
     posting::Standing,
     submitter::{Care, Funds, Submitter},
-    withdrawal::{Authorization, Next, RefusalReason, Verdict, Withdrawal, Work},
+    withdrawal::{Authorization, Next, RefusalReason, Reservation, Verdict, Withdrawal, Work},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,6 +54,13 @@ impl Bridge {
             | (Verdict::Refuse(_), Standing::Absent)
             | (Verdict::Refuse(RefusalReason::Superseded), _) => {
                 self.book.set_work(seq, Work::Confirmed);
+            }
+            // Refused for another reason too: what signers find is the pending of the old history.
+            (Verdict::Refuse(_), _) if self.attempt(seq) > 0 => {
+                self.book.change(seq, |w| {
+                    w.reservation = Reservation::Refused(RefusalReason::Superseded);
+                    w.work = Work::Idle;
+                });
             }
             // Ended already: our store is older than the ledger, and the chain will tell how.
             (Verdict::Pay, Standing::Posted | Standing::Voided) => {

@@ -102,7 +102,7 @@ pub struct WithdrawalEvent {
 }
 
 /// What a payout moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
     /// Whose balance pays.
     pub owner: Address,
@@ -114,6 +114,8 @@ pub struct Payment {
     pub amount: TokenAmount,
     /// What is owed besides and stays, token units.
     pub fee: TokenAmount,
+    /// The owner's nonce, where no request names it.
+    pub nonce: U256,
 }
 
 /// How a withdrawal was asked for.

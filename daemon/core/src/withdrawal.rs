@@ -6,7 +6,7 @@ use crate::{
     event::ContractState,
     gasless::Intent,
     obstacle::Obstacle,
-    vault_event::{Outcome, Request, Window},
+    vault_event::{Outcome, Payment, Request, Window},
 };
 use alloy_primitives::{B256, Bytes};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -27,6 +27,9 @@ pub struct Withdrawal {
     /// store was lost, nobody has it until the owner sends it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Box<Intent>>,
+    /// What the contract's queue holds of a gasless one, as long as nobody knows the rest of its text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Payment>,
     /// What the ledger said.
     pub reservation: Reservation,
     /// Once the payout waits in the contract's queue. Earlier versions wrote only whether it did.
@@ -206,6 +209,7 @@ impl Withdrawal {
             ledger_amount,
             ledger_fee: LedgerAmount(0),
             intent: None,
+            told: None,
             reservation: Reservation::Unknown,
             queued: None,
             outcome: None,
@@ -248,7 +252,7 @@ impl Withdrawal {
     /// As it stood before anything of the chain's history was taken in.
     #[must_use]
     pub fn as_before_history(self) -> Self {
-        Self { queued: None, outcome: None, ended_by: None, work: Work::Idle, ..self }
+        Self { queued: None, told: None, outcome: None, ended_by: None, work: Work::Idle, ..self }
     }
 
     /// True for one that the ledger holds while nobody has the owner's signed text: it can be paid

@@ -55,10 +55,7 @@ mod plain {
     pub fn reach_any(_names: impl Iterator<Item = &'static str>) {}
 
     /// The points are between the first step of a call and its answer.
-    pub async fn during<T>(
-        _names: impl Iterator<Item = &'static str>,
-        call: impl Future<Output = T>,
-    ) -> T {
+    pub async fn during<T, N>(_names: impl FnOnce() -> N, call: impl Future<Output = T>) -> T {
         call.await
     }
 }
@@ -89,11 +86,11 @@ mod armed {
     }
 
     /// The points are between the first step of a call and its answer.
-    pub async fn during<T>(
-        names: impl Iterator<Item = &'static str>,
+    pub async fn during<T, N: Iterator<Item = &'static str>>(
+        names: impl FnOnce() -> N,
         call: impl Future<Output = T>,
     ) -> T {
-        let Some(file) = armed(names) else { return call.await };
+        let Some(file) = armed(names()) else { return call.await };
         let mut call = pin!(call);
         // A request leaves with the first poll; the kill takes longer than the sending.
         match poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await {

@@ -166,7 +166,7 @@ pub async fn claim_ledger(
     let failures = loop {
         failpoint::reach("before-claim");
         let call = ledger.create_accounts(&accounts);
-        match failpoint::during(iter::once("claim-under-way"), call).await {
+        match failpoint::during(|| iter::once("claim-under-way"), call).await {
             Ok(failures) => break failures,
             Err(error) if Instant::now() >= deadline => return Err(unreachable(config, &error)),
             Err(error) => warn!(%error, "the ledger does not answer yet"),

@@ -192,7 +192,7 @@ mod tests {
 
         // What was refused reached the node.
         proxy.set(Fault::Refusing);
-        assert!(rpc.mine(1).is_err());
+        assert!(rpc.call("anvil_mine", &json!(["0x1"])).is_err());
         proxy.set(Fault::None);
         assert_eq!(rpc.block_number().unwrap(), 6);
     }

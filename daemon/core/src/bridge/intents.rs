@@ -13,7 +13,7 @@ use crate::{
     vault_event::{Outcome, Payment, Progress, Request, SpentNonce, WithdrawalEvent},
     withdrawal::{RefusalReason, Withdrawal, Work},
 };
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, Bytes};
 
 /// Refusals that are remembered for whoever asked.
 const REFUSED_MAX: usize = 1_024;
@@ -149,9 +149,13 @@ impl Bridge {
         for found in open {
             let Some(withdrawal) = self.found(found) else { continue };
             let seq = withdrawal.seq;
+            let (id, deadline) = (withdrawal.request.id, withdrawal.request.deadline);
             if self.book.get(seq).is_none() {
                 self.book.insert(withdrawal);
                 out.notices.push(Notice::IntentFound { seq });
+            } else if self.book.get(seq).is_some_and(|w| w.lacks_text() && w.request.id == id) {
+                self.book.change(seq, |w| w.request.deadline = deadline);
+                self.complete(seq);
             }
         }
     }
@@ -185,7 +189,11 @@ impl Bridge {
         match progress {
             Progress::Queued(window) => {
                 self.meet(id, &payment, &listing);
-                self.book.change(seq, |w| w.queued = Some(window));
+                self.book.change(seq, |w| {
+                    w.queued = Some(window);
+                    w.told = Some(payment).filter(|_| w.lacks_text());
+                });
+                self.complete(seq);
             }
             Progress::Ended(outcome) if outcome.is_payout() => {
                 self.meet(id, &payment, &listing);
@@ -212,11 +220,26 @@ impl Bridge {
         if self.book.get(Seq::of_intent(id)).is_some() {
             return;
         }
-        let Payment { owner, to, token, amount, fee } = *payment;
+        let Payment { owner, to, token, amount, fee, .. } = *payment;
         let units = |amount| listing.divisor.to_ledger(amount).unwrap_or(LedgerAmount(0));
         let (deadline, ledger) = (UnixSeconds(0), listing.ledger);
         let request = Request { id, owner, to, token, amount, deadline, ledger };
         self.book.insert(Withdrawal::found(request, (units(amount), units(fee))));
+    }
+
+    /// What waits in the contract's queue needs its fields and no signature any more: the event told
+    /// them, the ledger knows the deadline, and the id proves them.
+    fn complete(&mut self, seq: Seq) {
+        let Some(open) = self.book.get(seq).filter(|w| w.lacks_text()) else { return };
+        let Some(Payment { owner, to, token, amount, fee, nonce }) = open.told else { return };
+        let (Request { id, deadline, ledger, .. }, signature) = (open.request, Bytes::new());
+        let intent = Intent { owner, to, token, amount, fee, nonce, deadline, signature };
+        if self.intent_id(&intent) == id {
+            self.book.change(seq, |w| {
+                (w.request, w.told) = (intent.request(id, ledger), None);
+                w.intent = Some(Box::new(intent));
+            });
+        }
     }
 
     fn end_intent(&mut self, seq: Seq, outcome: Outcome, by: Seq) {
@@ -231,7 +254,8 @@ impl Bridge {
     pub(super) fn take_spent_nonce(&mut self, by: Seq, spent: &SpentNonce) {
         let is_theirs = |w: &&Withdrawal| {
             let intent = w.intent.as_ref();
-            intent.is_some_and(|i| (i.owner, i.nonce) == (spent.owner, spent.nonce)) && w.queued.is_none()
+            intent.is_some_and(|i| (i.owner, i.nonce) == (spent.owner, spent.nonce))
+                && w.queued.is_none()
         };
         let ended: Vec<Seq> = self.book.intents().filter(is_theirs).map(|w| w.seq).collect();
         ended.into_iter().for_each(|seq| self.end_intent(seq, Outcome::Revoked, by));
@@ -239,7 +263,10 @@ impl Bridge {
 
     /// Those that the store knows, as they stand before any of the history: it is read again.
     pub(crate) fn keep_intents(&mut self) -> Vec<Withdrawal> {
-        let intents = self.book.intents().filter(|w| w.intent.is_some());
+        // What was completed in the queue lacks its signature: it is found anew.
+        let is_signed =
+            |w: &&Withdrawal| w.intent.as_ref().is_some_and(|i| !i.signature.is_empty());
+        let intents = self.book.intents().filter(is_signed);
         intents.cloned().map(Withdrawal::as_before_history).collect()
     }
 

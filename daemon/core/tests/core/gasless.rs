@@ -85,8 +85,8 @@ fn send(story: &mut Story, intent: &Intent) {
 
 fn event(intent: &Intent, progress: Progress) -> Happening {
     let id = id_of(intent);
-    let Intent { owner, to, token, amount, fee, .. } = *intent;
-    let payment = Some(Payment { owner, to, token, amount, fee });
+    let Intent { owner, to, token, amount, fee, nonce, .. } = *intent;
+    let payment = Some(Payment { owner, to, token, amount, fee, nonce });
     let (origin, nonce) = (Origin::Intent, Seq::of_intent(id));
     Happening::Odd(VaultEvent::Withdrawal(WithdrawalEvent { id, origin, nonce, progress, payment }))
 }
@@ -298,9 +298,7 @@ fn a_queued_order_survives_its_nonce_and_its_deadline() {
     assert_eq!(end(&story, &intent), None);
     assert_eq!(status(&story, &intent), Some(Status::Queued));
     story.pass(60_000);
-    let finishes = |plan: &TransactionPlan| {
-        matches!(&plan.call, Call::Finish(f) if f.intent.as_ref() == Some(&intent) && f.pays)
-    };
+    let finishes = |plan: &TransactionPlan| matches!(&plan.call, Call::Finish(f) if f.intent.as_ref() == Some(&intent) && f.pays);
     assert!(story.plans.values().any(finishes), "the contract wants all that the owner signed");
     story.mine_and_run(&[paid(&intent)]);
     assert!(matches!(end(&story, &intent), Some(Phase::Post(_))));

@@ -189,7 +189,8 @@ fn listed(e: &IVault::TokenListed) -> Result<VaultEvent, &'static str> {
 }
 
 fn moved(owner: Address, token: Address, (to, amount, fee): (Address, u128, u128)) -> Payment {
-    Payment { owner, to, token, amount: TokenAmount(amount), fee: TokenAmount(fee) }
+    let (amount, fee) = (TokenAmount(amount), TokenAmount(fee));
+    Payment { owner, to, token, amount, fee, nonce: U256::ZERO }
 }
 
 /// Of what ends unpaid.
@@ -208,6 +209,7 @@ fn progress(
         1 => Origin::Intent,
         _ => return Err("a withdrawal of an unknown kind"),
     };
+    let payment = Payment { nonce, ..payment };
     let nonce = match (origin, u64::try_from(nonce)) {
         (Origin::Intent, _) => Seq::of_intent(id),
         (Origin::Request, Ok(nonce)) => Seq(nonce),

@@ -60,7 +60,7 @@ async fn execute(ledger: &Ledger, order: LedgerCommand) -> LedgerEvent {
         LedgerCommand::CreateAccounts { request, accounts } => {
             failpoint::reach("before-accounts");
             let call = ledger.create_accounts(&accounts);
-            let answer = failpoint::during(iter::once("accounts-under-way"), call).await;
+            let answer = failpoint::during(|| iter::once("accounts-under-way"), call).await;
             failpoint::reach("accounts-answered");
             let accounts = accounts.iter().map(|a| a.id).collect();
             (request, answer.map(|failures| LedgerEvent::Accounts { request, accounts, failures }))
@@ -112,7 +112,7 @@ async fn create_transfers(
     };
     failpoint::reach_any(points(BEFORE));
     let call = ledger.create_transfers(transfers);
-    let answer = failpoint::during(points(UNDER_WAY), call).await;
+    let answer = failpoint::during(|| points(UNDER_WAY), call).await;
     failpoint::reach_any(points(ANSWERED));
     answer
 }

@@ -234,7 +234,7 @@ impl Payouts {
     fn broadcast(&self, nonce: u64, raw: Bytes) {
         let nodes = self.nodes.clone();
         tokio::spawn(async move {
-            let sent = during(iter::once("broadcast-under-way"), nodes.send(&raw)).await;
+            let sent = during(|| iter::once("broadcast-under-way"), nodes.send(&raw)).await;
             reach("broadcast-answered");
             match sent {
                 Ok(hash) => debug!(%hash, nonce, "transaction accepted by a node"),

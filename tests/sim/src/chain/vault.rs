@@ -76,6 +76,8 @@ pub struct Slot {
     pub state: State,
     /// What is owed besides; of orders alone.
     pub fee: TokenAmount,
+    /// The owner's; of orders alone.
+    pub nonce: U256,
 }
 
 /// `IVaultTypes.State`, with the window of a queued payout.
@@ -296,8 +298,8 @@ impl Vault {
             return None;
         }
         let request = intent.request(id, rules.tokens[token].ledger);
-        let (seq, state, fee) = (Seq::of_intent(id), State::Requested, intent.fee);
-        let slot = Slot { request, seq, state, fee };
+        let (seq, state) = (Seq::of_intent(id), State::Requested);
+        let slot = Slot { request, seq, state, fee: intent.fee, nonce: intent.nonce };
         self.slots.push(slot);
         if intent.amount.0 / divisor.get() >= rules.queue_from {
             let window = window_from(time);
@@ -368,7 +370,7 @@ impl Vault {
         };
         request.id = rules.domain.request_id(&request, seq.0);
         let (state, fee) = (State::Requested, TokenAmount(0));
-        self.slots.push(Slot { request, seq, state, fee });
+        self.slots.push(Slot { request, seq, state, fee, nonce: U256::ZERO });
         Some(VaultEvent::Requested(request))
     }
 
@@ -433,7 +435,7 @@ impl Vault {
         let nonce = slot.seq;
         let origin = if nonce.is_intent() { Origin::Intent } else { Origin::Request };
         let Request { owner, to, token, amount, .. } = slot.request;
-        let payment = Some(Payment { owner, to, token, amount, fee: slot.fee });
+        let payment = Some(Payment { owner, to, token, amount, fee: slot.fee, nonce: slot.nonce });
         let event = WithdrawalEvent { id, origin, nonce, progress, payment };
         Some(VaultEvent::Withdrawal(event))
     }

@@ -1,7 +1,7 @@
 //! A chain that is written down by hand, block by block.
 
 use super::{ALICE, CHAIN_ID, VAULT};
-use alloy_primitives::{Address, B256, keccak256};
+use alloy_primitives::{Address, B256, U256, keccak256};
 use bridge_core::{
     amount::{ScaleDivisor, TokenAmount},
     asset::{LedgerId, Listing},
@@ -69,7 +69,14 @@ pub(crate) fn ended_unseen(seq: Seq, origin: Origin, outcome: Outcome) -> Happen
     let id = keccak256(seq.0.to_be_bytes());
     let nonce = if origin == Origin::Intent { Seq::of_intent(id) } else { seq };
     let (owner, amount, fee) = (Address::repeat_byte(1), TokenAmount(1_000_000), TokenAmount(0));
-    let payment = Some(Payment { owner, to: owner, token: USDX.address(), amount, fee });
+    let payment = Some(Payment {
+        owner,
+        to: owner,
+        token: USDX.address(),
+        amount,
+        fee,
+        nonce: U256::from(seq.0),
+    });
     let event = WithdrawalEvent { id, origin, nonce, progress, payment };
     Happening::Odd(VaultEvent::Withdrawal(event))
 }

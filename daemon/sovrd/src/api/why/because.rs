@@ -420,6 +420,7 @@ mod tests {
             |_, _| {},
         ),
         ("the_queue", "guardian", "finalize", Known::Withdrawal(Status::Queued), |_, _| {}),
+        ("its_text", "signed", "sends", Known::Withdrawal(Status::TextMissing), |_, _| {}),
         ("refusing", "refused it", "ticket", Known::Withdrawal(Status::Refusing), |_, _| {}),
         ("another_daemon", "pays nobody", "payout keys", WITHDRAWAL, |_, b| b.pays = false),
         ("pause", "9 more minutes", "admin", WITHDRAWAL, |_, b| b.paused_minutes = Some(9)),
