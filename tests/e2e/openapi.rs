@@ -2,7 +2,7 @@
 
 use crate::world::{ETHER, PATIENCE, VALID, World, address};
 use anyhow::{Context, Result, ensure};
-use harness::{http, keys::Role, paths, wait};
+use harness::{gasless, http, keys::Role, paths, wait};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -49,6 +49,11 @@ fn every_answer_is_as_the_document_says() -> Result<()> {
     for id in [paid, open] {
         command.args(["--sample", &format!("id={id}")]);
     }
+    let deadline = world.vault.chain_time()? + VALID;
+    let order = gasless::order(alice.address(), eth.address, ETHER / 8, deadline, 1);
+    let key = Role::Alice.signer()?;
+    let (_, order) = gasless::sign(world.deployment.chain_id, &world.vault, &key, order)?;
+    command.args(["--body", &gasless::body(&order).to_string()]);
     let output = command.current_dir(world.dir.path()).output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     let wrong = String::from_utf8_lossy(&output.stderr);

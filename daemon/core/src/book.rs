@@ -176,6 +176,8 @@ impl Book {
                 match (withdrawal.queued, withdrawal.reservation) {
                     (None, Reservation::Refused(_)) => self.to_refuse.insert(seq),
                     (None, Reservation::Reserved | Reservation::Unknown) => self.to_pay.insert(seq),
+                    // What the ledger said of it comes first.
+                    (Some(_), Reservation::Unknown) => self.to_settle.insert(seq),
                     // What waits in the contract's queue must not take the turn of what can be paid.
                     (Some(window), _) => self.windows.insert((window.opens, seq)),
                 };

@@ -187,7 +187,7 @@ pub enum Call {
     /// Carries the authorisations of withdrawals to the vault, all under one root; never none.
     Withdrawals(Vec<Carried>),
     /// Ends the wait of a large payout in the contract's queue.
-    Finish(Finishing),
+    Finish(Box<Finishing>),
     /// Nothing, to ourselves: uses up a nonce whose withdrawal has ended by another way.
     Nothing,
 }

@@ -387,7 +387,7 @@ impl Bridge {
             return Call::Withdrawals(items);
         }
         let finishing = seqs.iter().find_map(|seq| self.finishing(*seq, head));
-        finishing.map_or(Call::Nothing, Call::Finish)
+        finishing.map_or(Call::Nothing, |finishing| Call::Finish(Box::new(finishing)))
     }
 
     fn is_payable(&self, seq: Seq, head: &Head) -> bool {

@@ -7,7 +7,7 @@
 pub const POINTS: [&str; 33] = [
     "before-claim",
     "claim-under-way",
-    "claimed",
+    "ledger-claimed",
     "before-range",
     "range-read",
     "payout-mined",
@@ -33,7 +33,7 @@ pub const POINTS: [&str; 33] = [
     "transaction-unsynced",
     "transaction-synced",
     "before-authorize",
-    "authorized",
+    "payout-authorized",
     "transaction-built",
     "broadcast-under-way",
     "broadcast-answered",

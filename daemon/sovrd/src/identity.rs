@@ -173,7 +173,7 @@ pub async fn claim_ledger(
         }
         tokio::time::sleep(retry::next(&mut pauses)).await;
     };
-    failpoint::reach("claimed");
+    failpoint::reach("ledger-claimed");
     let is_new = !failures.contains_key(&0);
     for (index, result) in failures {
         let Some(account) = accounts.get(index) else { continue };

@@ -259,6 +259,13 @@ impl World<'_> {
         found.extend(self.truth.requests().filter_map(|(seq, r)| self.end_differs(seq, r)));
         let sums = (0..self.chain.rules.tokens.len()).filter_map(|token| self.sum_differs(token));
         found.extend(sums);
+        // No record reaches that far.
+        let origin = self.daemons[0].config.origin;
+        let there = self.chain.at(origin.number.0).map(|b| b.header.block.hash);
+        if there != Some(origin.hash) {
+            let what = "another block where the vault begins".to_owned();
+            found.push(Contradiction { seq: None, is_hopeless: true, what });
+        }
         found
     }
 

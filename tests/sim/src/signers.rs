@@ -153,7 +153,8 @@ impl World<'_> {
     pub(crate) fn calls_of(&self, call: &Call) -> Vec<(Option<Seq>, vault::Call)> {
         match call {
             Call::Nothing => vec![(None, vault::Call::Nothing)],
-            Call::Finish(Finishing { seq, request, pays, .. }) => {
+            Call::Finish(finishing) => {
+                let Finishing { seq, request, pays, .. } = &**finishing;
                 let id = request.id;
                 let pays =
                     if *pays { vault::Call::Finalize { id } } else { vault::Call::Cancel { id } };

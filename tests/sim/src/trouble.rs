@@ -29,10 +29,10 @@ impl World<'_> {
         for _ in 0..blocks {
             self.mine_now(seconds);
         }
-        if self.phase != Phase::Trouble {
-            if self.chain.head().state.paused_until > self.chain.head().header.timestamp.0 {
-                self.chain.send(Call::Pause { seconds: 0 });
-            }
+        let head = self.chain.head();
+        let is_paused = head.state.paused_until > head.header.timestamp.0;
+        if self.phase != Phase::Trouble && is_paused {
+            self.chain.send(Call::Pause { seconds: 0 });
         }
         let pause = self.chances.chain.between(120, 360);
         self.after(pause, Action::Mine);

@@ -27,7 +27,7 @@ fn queued() -> (Story, Seq) {
 
 fn finishing(story: &Story) -> Vec<Finishing> {
     let finishing = |c| match build(c)?.call {
-        Call::Finish(finishing) => Some(finishing),
+        Call::Finish(finishing) => Some(*finishing),
         Call::Withdrawals(_) | Call::Nothing => None,
     };
     story.said.iter().filter_map(finishing).collect()

@@ -237,7 +237,8 @@ pub const fn contract_state(state: u8) -> Option<ContractState> {
 pub fn calldata(call: &Call) -> Option<Vec<u8>> {
     match call {
         Call::Withdrawals(items) => carrying(items),
-        Call::Finish(Finishing { seq, request, intent, pays }) => {
+        Call::Finish(finishing) => {
+            let Finishing { seq, request, intent, pays } = &**finishing;
             let intent = intent.as_ref();
             let (kind, withdrawal) = (kind_of(intent), withdrawal(*seq, request, intent));
             Some(if *pays {

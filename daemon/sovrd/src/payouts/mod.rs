@@ -18,7 +18,7 @@ use alloy::{
 };
 use bridge_core::{
     block::Seq,
-    command::{Asked, Call, Finishing, PayoutCommand, TransactionPlan},
+    command::{Asked, Call, PayoutCommand, TransactionPlan},
     eip712::Domain,
     event::{Event, PayoutEvent, Signed},
     gas,
@@ -120,7 +120,7 @@ impl Payouts {
         let tree =
             Tree::over(&asks).filter(|_| asks.len() == items.len()).ok_or(TooFew::Nonsense)?;
         let signatures = self.signers.gather(&self.nodes, &domain, &asks, &tree).await?;
-        reach("authorized");
+        reach("payout-authorized");
         let signed = |(item, proof): (&Asked, Vec<B256>)| {
             let Asked { seq, verdict, .. } = *item;
             Signed { seq, verdict, proof }
@@ -166,8 +166,8 @@ impl Payouts {
     /// A payout that reverts, or that a batch would skip, costs its gas all the same: each is tried
     /// out first, and what does not go through now is left out.
     async fn drop_hopeless(&self, call: &mut Call) -> Result<Vec<(Seq, Obstacle)>, Obstacle> {
-        if let Call::Finish(Finishing { seq, .. }) = call {
-            let seq = *seq;
+        if let Call::Finish(finishing) = call {
+            let seq = finishing.seq;
             let obstacle = self.try_out(seq, bindings::calldata(call), self.gas_limit).await?;
             let dropped = obstacle.map(|obstacle| (seq, obstacle));
             return Ok(dropped.into_iter().collect());

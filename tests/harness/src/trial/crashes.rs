@@ -54,7 +54,7 @@ use Moment::{Point, RunsOut, Signer, Start, StoreDamaged, StoreDeleted, StoreOld
 pub const ROWS: [Row; 36] = [
     row("start", Start("before-claim")),
     row("start", Start("claim-under-way")),
-    row("start", Start("claimed")),
+    row("start", Start("ledger-claimed")),
     row("reading", Point("before-range")),
     row("reading", Point("range-read")),
     row("D0", Point("before-accounts")),
@@ -73,7 +73,7 @@ pub const ROWS: [Row; 36] = [
     row("W1", Point("pendings-answered")),
     row("W1", Point("before-authorize")),
     row("W1", Signer("signer-remembered")),
-    row("W1", Point("authorized")),
+    row("W1", Point("payout-authorized")),
     row("W1", Point("withdrawal-unsynced")),
     row("W2", Point("transaction-built")),
     row("W2", Point("transaction-unsynced")),

@@ -18,8 +18,8 @@ use bridge_core::{
     bridge::{Bridge, CannotStart, Config},
     checkpoint::{Change, Checkpoint, Persisted},
     command::{
-        Asked, Call, ChainCommand, Command, Finishing, LedgerCommand, Notice, PayoutCommand,
-        RangeRequest, TransactionPlan,
+        Asked, Call, ChainCommand, Command, LedgerCommand, Notice, PayoutCommand, RangeRequest,
+        TransactionPlan,
     },
     endpoint::{EndpointId, EndpointsConfig},
     event::{ContractState, Event, LedgerEvent, PayoutEvent, Signed},
@@ -314,11 +314,9 @@ impl Story {
                         Verdict::Refuse(_) => ended(item.seq, Outcome::Refused),
                     }));
                 }
-                Call::Finish(Finishing { seq, pays: true, .. }) => {
-                    happenings.push(ended(*seq, Outcome::Paid));
-                }
-                Call::Finish(Finishing { seq, pays: false, .. }) => {
-                    happenings.push(ended(*seq, Outcome::Cancelled));
+                Call::Finish(finishing) => {
+                    let end = if finishing.pays { Outcome::Paid } else { Outcome::Cancelled };
+                    happenings.push(ended(finishing.seq, end));
                 }
                 Call::Nothing => {}
             }
