@@ -158,6 +158,14 @@ impl Bridge {
                 self.complete(seq);
             }
         }
+        // What waits in the contract's queue and is not open in the ledger has ended there; should it
+        // be paid all the same, its event tells.
+        let is_open = |w: &Withdrawal| open.iter().any(|o| o.main.gasless_id() == w.request.id);
+        let queued = self.book.intents().filter(|w| w.told.is_some() && !is_open(w));
+        let ended: Vec<Seq> = queued.map(|w| w.seq).collect();
+        for seq in ended {
+            self.forget(seq);
+        }
     }
 
     fn found(&self, FoundOpen { main, fee, owner }: &FoundOpen) -> Option<Withdrawal> {
