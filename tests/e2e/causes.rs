@@ -54,7 +54,8 @@ fn lifted_with_the_lie(fault: Fault, kind: &str, words: &str) -> Result<()> {
     let (mut world, proxy) = behind_a_proxy()?;
     proxy.set(fault);
     deposit(&world)?;
-    let halted = wait::until("the halt", PATIENCE, || {
+    // Each odd answer is read again after longer and longer pauses.
+    let halted = wait::until("the halt", 3 * PATIENCE, || {
         world.rpc().mine(1)?;
         let page = world.sovrd.as_ref().context("no daemon")?.get("/v1/status")?;
         let page: serde_json::Value = serde_json::from_str(&page.body)?;

@@ -149,7 +149,10 @@ pub(crate) fn run(trial: Trial, sovrd: &Path) -> Result<ExitCode> {
             let options = kills::Options { program, deposits, withdrawals, kills, rate, seed };
             let outcome = kills::run(options)?;
             finish(&kills::table(&outcome, target.called.clone()), &target)?;
-            Ok(count(usize::try_from(kills)?, 0))
+            for words in &outcome.violations {
+                println!("VIOLATION {words}");
+            }
+            Ok(count(usize::try_from(kills)?, outcome.violations.len()))
         }
     }
 }

@@ -43,12 +43,14 @@ pub struct Outcome {
     pub withdrawals: BTreeMap<String, u64>,
     /// Longest time from a block to the ledger.
     pub longest: Duration,
+    /// What was not as it must be.
+    pub violations: Vec<String>,
 }
 
 /// Runs it.
 ///
 /// # Errors
-/// When the judge finds anything not as it must be, or less was done than asked for.
+/// When less was done than asked for; what the judge finds is in the outcome.
 pub fn run(options: Options<'_>) -> Result<Outcome> {
     let Options { deposits, withdrawals, kills, rate, seed, .. } = options;
     let mut world = World::start(options.program, Setup::default())?;
@@ -59,7 +61,7 @@ pub fn run(options: Options<'_>) -> Result<Outcome> {
     let watch = Watch::start(&world);
     let plan = Plan { rate, requests: withdrawals, of: total, total: Some(total) };
     let load = Background::start(Load::new(&world, seed)?, plan);
-    let mut killed = BTreeMap::new();
+    let (mut killed, mut violations) = (BTreeMap::new(), Vec::new());
     for moment in moments {
         wait::until("the next kill", LONGEST, || Ok((load.sent() >= moment).then_some(())))?;
         // The daemon as often as all signers together.
@@ -67,30 +69,42 @@ pub fn run(options: Options<'_>) -> Result<Outcome> {
             n if n < world.signers.len() => Part::Signer(n),
             _ => Part::Daemon,
         };
+        let server = world.part(victim)?.server();
+        if let Some(status) = server.exit_status()? {
+            violations.push(format!("{victim:?} had ended by itself: {status}"));
+        }
         world.part(victim)?.restart()?;
         *killed.entry(victim).or_default() += 1;
     }
     wait::until("all load", LONGEST, || Ok((load.sent() >= total).then_some(())))?;
     drop(load);
-    let report = world.settle(PATIENCE)?;
-    let outcome = outcome(&report, killed, watch.take().longest);
+    let report = world.settle(PATIENCE).unwrap_or_else(|error| {
+        violations.push(format!("{error:#}"));
+        Value::Null
+    });
+    let outcome = outcome(&report, killed, violations, watch.take().longest);
     let ended: u64 = outcome.withdrawals.values().sum();
     ensure!(
-        outcome.deposits >= deposits && ended >= withdrawals,
+        report.is_null() || outcome.deposits >= deposits && ended >= withdrawals,
         "only {} deposits and {ended} withdrawals are on chain",
         outcome.deposits
     );
     Ok(outcome)
 }
 
-fn outcome(report: &Value, killed: BTreeMap<Part, u32>, longest: Duration) -> Outcome {
+fn outcome(
+    report: &Value,
+    killed: BTreeMap<Part, u32>,
+    violations: Vec<String>,
+    longest: Duration,
+) -> Outcome {
     let mut withdrawals = BTreeMap::new();
     for withdrawal in report["withdrawals"].as_array().into_iter().flatten() {
         let end = withdrawal["chain"].as_str().unwrap_or("open").to_owned();
         *withdrawals.entry(end).or_default() += 1;
     }
     let deposits = report["deposits"].as_u64().unwrap_or_default();
-    Outcome { killed, deposits, withdrawals, longest }
+    Outcome { killed, deposits, withdrawals, longest, violations }
 }
 
 /// For people.
@@ -110,7 +124,7 @@ pub fn table(outcome: &Outcome, command: String) -> Table {
         rows.push(vec![format!("withdrawals, in the end {end}"), count.to_string()]);
     }
     rows.push(vec!["longest wait from block to ledger".into(), seconds(outcome.longest)]);
-    rows.push(vec!["violations".into(), "0".into()]);
+    rows.push(vec!["violations".into(), outcome.violations.len().to_string()]);
     let kills: u32 = outcome.killed.values().sum();
     Table {
         name: "kills",
