@@ -9,7 +9,7 @@ use harness::{
     servers::Sovrd,
     wait,
 };
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 const CONFIGURATION: i32 = 78;
 const TRANSIENT: i32 = 75;
@@ -57,6 +57,34 @@ fn a_read_only_disk_is_refused_at_the_start() -> Result<()> {
     let status = world.sovrd.as_mut().context("no daemon")?.wait_exit(PATIENCE)?;
     assert_eq!(status.code(), Some(CONFIGURATION));
     assert!(world.log().contains("mount its disk read-write"), "{}", world.log());
+    Ok(())
+}
+
+#[test]
+fn a_disk_that_turns_read_only_ends_the_daemon_and_costs_nothing() -> Result<()> {
+    let mut world = World::running()?;
+    let (eth, alice) = (world.token("ETH")?, world.wallet(Role::Alice)?);
+    world.vault.deposit(&alice, &eth, ETHER, alice.address())?;
+    world.wait_state("deposit:3", "cleared")?;
+    // From here on the system answers as it does after it remounted a failing disk.
+    let pid = world.sovrd.as_mut().context("no daemon")?.server().pid();
+    let mut tracer = Command::new("strace")
+        .args(["-f", "-q", "-o", "/dev/null", "-e", "trace=pwrite64,fsync,fdatasync"])
+        .args(["-e", "inject=pwrite64,fsync,fdatasync:error=EROFS", "-p", &pid.to_string()])
+        .spawn()?;
+    let status = wait::until("the daemon to end", PATIENCE, || {
+        world.vault.deposit(&alice, &eth, ETHER / 100, alice.address())?;
+        world.sovrd.as_mut().context("no daemon")?.server().exit_status()
+    })?;
+    tracer.wait()?;
+    assert_eq!(status.code(), Some(TRANSIENT), "{}", world.log());
+    assert!(world.log().contains("mount its disk read-write"), "{}", world.log());
+    world.sovrd = None;
+
+    world.start()?;
+    let paid = world.vault.request(&alice, &eth, ETHER, alice.address(), VALID)?;
+    world.wait_withdrawal(paid.id, "paid")?;
+    world.judge()?;
     Ok(())
 }
 
