@@ -1,8 +1,8 @@
 //! Large payouts: queued by the contract, finished by the daemon with nobody watching.
 
 use crate::world::{DOLLAR, PATIENCE, VALID, World};
-use alloy::sol_types::SolCall;
-use anyhow::{Result, ensure};
+use alloy::{primitives::Bytes, sol_types::SolCall};
+use anyhow::{Context, Result, ensure};
 use harness::{
     keys::Role,
     vault::{Requested, abi::IVault},
@@ -55,6 +55,27 @@ fn a_large_payout_is_made_when_its_window_is_over() -> Result<()> {
     pass(&world, WINDOW)?;
     world.wait_withdrawal(request.id, "paid")?;
     ensure!(world.vault.state_of(request.id)? == PAID);
+    world.judge()?;
+    Ok(())
+}
+
+#[test]
+fn with_the_daemon_off_a_ticket_finishes_a_large_payout() -> Result<()> {
+    let mut world = World::running()?;
+    let request = queued(&world)?;
+    let sovrd = world.sovrd.as_ref().context("no daemon")?;
+    let ticket = sovrd.get(&format!("/v1/withdrawals/{}/ticket", request.id))?;
+    let ticket: Value = serde_json::from_str(&ticket.body)?;
+    ensure!(ticket["verdict"] == "finalize", "{ticket:#}");
+    ensure!(ticket["signatures"] == serde_json::json!([]), "{ticket:#}");
+    ensure!(world.stop()? == Some(0));
+    let calldata: Bytes = ticket["calldata"].as_str().context("no call")?.parse()?;
+    let bob = world.wallet(Role::Bob)?;
+    pass(&world, WINDOW + 1)?;
+    bob.execute(Some(world.vault.address()), 0, calldata.to_vec())?;
+    ensure!(world.vault.state_of(request.id)? == PAID);
+    world.start()?;
+    world.wait_withdrawal(request.id, "paid")?;
     world.judge()?;
     Ok(())
 }

@@ -1,10 +1,11 @@
-//! Tickets: all that anybody needs to carry a signed payout or refusal to the vault themselves.
+//! Tickets: all that anybody needs to carry a signed payout or refusal to the vault themselves, or to
+//! finish a large one there.
 
 use super::{Sources, problem::Problem};
 use crate::chain::bindings;
 use alloy::primitives::{Address, B256, Bytes};
 use bridge_core::{
-    command::Carried,
+    command::{Call, Carried, Finishing},
     schema::{AddressText, Bytes32Text, BytesText, NumberText},
     withdrawal::{Verdict, Withdrawal},
 };
@@ -19,7 +20,7 @@ const GAS_LIMIT: u64 = 500_000;
 pub(super) struct Ticket {
     #[schema(value_type = Bytes32Text)]
     id: B256,
-    /// What the signers signed.
+    /// What the signers signed: `pay` or `refuse`; `finalize` for what waits in the vault's queue.
     verdict: &'static str,
     /// What it is good for, for the person who holds it.
     sentence: &'static str,
@@ -27,7 +28,7 @@ pub(super) struct Ticket {
     #[schema(value_type = AddressText)]
     vault: Address,
     withdrawal: Fields,
-    /// Over the root; ascending by signer.
+    /// Over the root, ascending by signer; what waits in the queue needs none.
     #[schema(value_type = Vec<BytesText>)]
     signatures: Vec<Bytes>,
     /// The way from the id's leaf to the root; none where the leaf is the root.
@@ -80,26 +81,16 @@ pub(super) async fn find(sources: &Sources, id: B256) -> Result<Ticket, Problem>
 }
 
 fn of(sources: &Sources, open: &Withdrawal) -> Option<Ticket> {
-    let authorization = open.authorization.as_ref()?;
+    let call = call_for(open)?;
     let request = &open.request;
-    let signatures = authorization.signatures.clone();
-    let (seq, authorization) = (open.seq, authorization.clone());
-    let (verdict, proof) = (authorization.verdict, authorization.proof.clone());
-    let intent = open.intent.as_deref().cloned();
-    let (fee, nonce) = match &intent {
+    let (fee, nonce) = match open.intent.as_deref() {
         Some(intent) => (intent.fee.0.to_string(), intent.nonce.to_string()),
-        None => ("0".to_owned(), seq.0.to_string()),
-    };
-    let calldata =
-        bindings::carrying(&[Carried { seq, request: *request, intent, authorization }])?;
-    let (verdict, sentence) = match verdict {
-        Verdict::Pay => ("pay", "anybody may send this call to the vault until the deadline"),
-        Verdict::Refuse(_) => ("refuse", "anybody may send this call; it closes the request"),
+        None => ("0".to_owned(), open.seq.0.to_string()),
     };
     Some(Ticket {
         id: request.id,
-        verdict,
-        sentence,
+        verdict: call.verdict,
+        sentence: call.sentence,
         chain_id: sources.chain.chain_id,
         vault: sources.chain.vault,
         withdrawal: Fields {
@@ -111,9 +102,45 @@ fn of(sources: &Sources, open: &Withdrawal) -> Option<Ticket> {
             nonce,
             deadline: request.deadline.0,
         },
-        signatures,
-        proof,
-        calldata: calldata.into(),
+        signatures: call.signatures,
+        proof: call.proof,
+        calldata: call.calldata.into(),
         gas_limit: GAS_LIMIT,
     })
+}
+
+/// What there is to send, and what it needs.
+struct Sendable {
+    verdict: &'static str,
+    sentence: &'static str,
+    signatures: Vec<Bytes>,
+    proof: Vec<B256>,
+    calldata: Vec<u8>,
+}
+
+/// `None` while nothing is signed, or while the owner's text is missing.
+fn call_for(open: &Withdrawal) -> Option<Sendable> {
+    let (seq, request) = (open.seq, open.request);
+    let intent = open.intent.as_deref().cloned();
+    if open.queued.is_some() {
+        if open.lacks_text() {
+            return None;
+        }
+        let finishing = Finishing { seq, request, intent, pays: true };
+        return Some(Sendable {
+            verdict: "finalize",
+            sentence: "anybody may send this call once its window in the vault is over",
+            signatures: Vec::new(),
+            proof: Vec::new(),
+            calldata: bindings::calldata(&Call::Finish(Box::new(finishing)))?,
+        });
+    }
+    let authorization = open.authorization.clone()?;
+    let (signatures, proof) = (authorization.signatures.clone(), authorization.proof.clone());
+    let (verdict, sentence) = match authorization.verdict {
+        Verdict::Pay => ("pay", "anybody may send this call to the vault until the deadline"),
+        Verdict::Refuse(_) => ("refuse", "anybody may send this call; it closes the request"),
+    };
+    let calldata = bindings::carrying(&[Carried { seq, request, intent, authorization }])?;
+    Some(Sendable { verdict, sentence, signatures, proof, calldata })
 }
