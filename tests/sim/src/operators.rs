@@ -3,7 +3,7 @@
 //! contract and the ledger hold.
 
 use crate::{
-    chain::Branch,
+    chain::{Branch, vault::Slot},
     checks::decode,
     coverage::Transition,
     disk::SimStore,
@@ -257,6 +257,7 @@ impl World<'_> {
         let entries = self.ledger.transfers().filter(|t| self.is_ours(t));
         let mut found: Vec<_> = entries.filter_map(|t| self.entry_differs(t)).collect();
         found.extend(self.truth.requests().filter_map(|(seq, r)| self.end_differs(seq, r)));
+        found.extend(self.truth.state.slots.iter().filter_map(|slot| self.order_differs(slot)));
         let sums = (0..self.chain.rules.tokens.len()).filter_map(|token| self.sum_differs(token));
         found.extend(sums);
         // No record reaches that far.
@@ -313,6 +314,17 @@ impl World<'_> {
             }
             true | false => None,
         }
+    }
+
+    /// An order has no number of its own that a record could cover.
+    fn order_differs(&self, slot: &Slot) -> Option<Contradiction> {
+        let standing = self.ledger.pending(WithdrawalIds::gasless(slot.request.id).main.0);
+        let reserved = matches!(standing, Some(PendingStatus::Pending | PendingStatus::Posted));
+        let lacks = slot.seq.is_intent() && self.truth.is_paid(slot.request.id) && !reserved;
+        lacks.then(|| {
+            let what = format!("order {}: paid without its pending", slot.request.id);
+            Contradiction { seq: None, is_hopeless: true, what }
+        })
     }
 
     fn sum_differs(&self, token: usize) -> Option<Contradiction> {
