@@ -68,7 +68,7 @@ struct Fields {
 /// If nothing is known of the id, or nothing is signed yet.
 pub(super) async fn find(sources: &Sources, id: B256) -> Result<Ticket, Problem> {
     let open = sources.inbox.ask(move |core| core.withdrawal(id).cloned()).await.flatten();
-    let open = open.ok_or_else(|| {
+    let open = open.filter(|open| open.outcome.is_none()).ok_or_else(|| {
         Problem::no_ticket(format!(
             "{id} is not open: it has ended, or its request is not final yet; \
              /v1/transfers/withdrawal:{id} tells which"

@@ -131,7 +131,7 @@ pub(super) struct ChainSide {
     pub(super) block: BlockNumber,
     confirmations: Confirmations,
     #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<Outcome>,
+    pub(super) outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Bytes32Text>)]
     outcome_tx_hash: Option<B256>,

@@ -157,6 +157,8 @@ async fn await_ledger(sources: &Sources, id: B256) -> Result<(), Problem> {
     tokio::pin!(patience);
     loop {
         let word = sources.inbox.ask(move |core| match core.withdrawal(id) {
+            // What was lost before is lost still.
+            Some(open) if open.lacks_text() => Word::Gone,
             Some(open) if open.reservation == Reservation::Unknown => Word::None,
             Some(_) => Word::Reserved,
             None => core.was_refused(id).map_or(Word::Gone, Word::Refused),

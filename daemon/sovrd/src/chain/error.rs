@@ -10,6 +10,9 @@ const MESSAGE_CHARS: usize = 300;
 const TOO_MANY_REQUESTS: u16 = 429;
 /// JSON-RPC: a call reverted, as geth tells it.
 const REVERTED: i64 = 3;
+/// How nodes say that a contract failed in whatever way.
+const CONTRACTS_FAULTS: [&str; 5] =
+    ["revert", "out of gas", "outofgas", "invalid opcode", "invalidfeopcode"];
 /// JSON-RPC: some limit of the node was met, as providers use it.
 const LIMIT_EXCEEDED: i64 = -32_005;
 
@@ -100,7 +103,8 @@ impl ReadError {
         match self {
             Self::Contract(_) => true,
             Self::Refused { message, code } => {
-                *code == REVERTED || message.to_lowercase().contains("revert")
+                let message = message.to_lowercase();
+                *code == REVERTED || CONTRACTS_FAULTS.iter().any(|words| message.contains(words))
             }
             Self::Timeout(_)
             | Self::Transport { .. }

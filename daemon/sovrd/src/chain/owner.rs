@@ -16,10 +16,20 @@ use alloy::{
 };
 use bridge_core::{amount::TokenAmount, gasless::Terms, signing::OwnerSide};
 
-/// Gas that the vault gives a contract to check its signature, and what a call takes besides.
-const SIGNATURE_GAS: u64 = 100_000 + 100_000;
+/// Gas that the vault gives a contract to check its signature.
+const SIGNATURE_GAS: u64 = 100_000;
+/// What any transaction costs, and each byte of its input (EIP-2028): a node takes it off the limit.
+const BASE_GAS: u64 = 21_000;
+const ZERO_BYTE_GAS: u64 = 4;
+const BYTE_GAS: u64 = 16;
 /// `isValidSignature(bytes32,bytes)`: what a contract answers that accepts a signature.
 const ACCEPTED: [u8; 4] = IERC1271::isValidSignatureCall::SELECTOR;
+
+/// A limit that leaves the contract as much as the vault would.
+fn gas_for(input: &[u8]) -> u64 {
+    let bytes = input.iter().map(|byte| if *byte == 0 { ZERO_BYTE_GAS } else { BYTE_GAS });
+    BASE_GAS + bytes.sum::<u64>() + SIGNATURE_GAS
+}
 
 impl Node {
     /// What an owner says of an intent, at one block.
@@ -52,17 +62,18 @@ impl Node {
         if is_keys(owner, digest, signature) {
             return Ok(true);
         }
-        let at = BlockId::hash(block);
+        let at = BlockId::hash_canonical(block);
         let code = self.ask(|p| async move { p.get_code_at(owner).block_id(at).await }).await?;
         if code.is_empty() {
             return Ok(false);
         }
         let call = IERC1271::isValidSignatureCall { hash: digest, signature: signature.clone() };
+        let input = call.abi_encode();
         let request = TransactionRequest::default()
             .with_to(owner)
             .with_from(self.vault())
-            .with_gas_limit(SIGNATURE_GAS)
-            .with_input(call.abi_encode());
+            .with_gas_limit(gas_for(&input))
+            .with_input(input);
         let request = &request;
         match self.ask(|p| async move { p.call(request.clone()).block(at).await }).await {
             Ok(answer) => Ok(answer.len() >= 32 && answer.starts_with(&ACCEPTED)),

@@ -22,6 +22,8 @@ const BODY_BYTES_MAX: usize = 8 << 10 << 5;
 const ITEMS_MAX: usize = 32;
 /// Requests that are judged at the same time.
 const JUDGED_MAX: usize = 32;
+/// Most that ask at the same time whether it is ready.
+const HEALTH_MAX: usize = 4;
 /// Longest wait for a turn.
 const TURN_MAX: Duration = Duration::from_secs(2);
 
@@ -38,6 +40,8 @@ pub(crate) struct Signed {
 struct Desk {
     signer: Arc<Signer>,
     turns: Arc<Semaphore>,
+    /// Anybody may ask whether it is ready: that takes no turn from signing.
+    health: Arc<Semaphore>,
 }
 
 pub(super) fn router(signer: Arc<Signer>) -> Router {
@@ -52,7 +56,7 @@ pub(super) fn router(signer: Arc<Signer>) -> Router {
             Problem::not_found("there are /live, /ready, /v1/signer and POST /v1/sign")
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(Desk { signer, turns })
+        .with_state(Desk { signer, turns, health: Arc::new(Semaphore::new(HEALTH_MAX)) })
 }
 
 /// Whose key it is: public, for the vault names its signers to everybody.
@@ -66,8 +70,8 @@ async fn who(State(desk): State<Desk>) -> Json<Who> {
 }
 
 async fn ready(State(desk): State<Desk>) -> Response {
-    let Ok(_turn) = desk.turns.try_acquire() else {
-        return Problem::busy(format!("{JUDGED_MAX} requests are judged already")).into_response();
+    let Ok(_turn) = desk.health.try_acquire() else {
+        return Problem::busy(format!("{HEALTH_MAX} ask for it already")).into_response();
     };
     match desk.signer.is_ready().await {
         Ok(()) => (StatusCode::OK, "ready\n").into_response(),

@@ -74,6 +74,8 @@ const fn unseen() -> Thing {
         is_blocked: false,
         is_unproved: false,
         deadline_in_s: None,
+        is_gasless: false,
+        is_ended: false,
         obstacle: None,
     }
 }
@@ -98,23 +100,27 @@ async fn block_time(sources: &Sources, block: BlockNumber) -> Option<u64> {
 }
 
 fn thing(sources: &Sources, summary: &Summary, item: &Item, open: Option<&Withdrawal>) -> Thing {
-    let Some(chain) = &item.chain else {
+    // The chain knows nothing of a gasless withdrawal before it is paid.
+    let token = item.chain.as_ref().map(|chain| chain.token);
+    let Some(token) = token.or_else(|| open.map(|w| w.request.token)) else {
         let state = if item.ledger.is_some() { item.known() } else { Known::Unseen };
         return Thing { state, ..unseen() };
     };
-    let listing = summary.listings.iter().find(|l| l.token == chain.token);
+    let listing = summary.listings.iter().find(|l| l.token == token);
     let ledger = listing.map(|l| l.ledger);
-    let proof = summary.reserves.iter().find(|r| r.token == chain.token).map(|r| r.proof);
+    let proof = summary.reserves.iter().find(|r| r.token == token).map(|r| r.proof);
     let now_s = engine::now().0 / 1_000;
     let deadline = open.map(|w| w.request.deadline.0);
     let until =
         |deadline: u64| i64::try_from(deadline).unwrap_or(i64::MAX).saturating_sub_unsigned(now_s);
     Thing {
         state: item.known(),
-        unfinal: unfinal(sources, summary, chain.block),
+        unfinal: item.chain.as_ref().and_then(|chain| unfinal(sources, summary, chain.block)),
         is_blocked: ledger.is_some_and(|ledger| summary.blocked_ledgers.contains(&ledger)),
         is_unproved: proof.is_some_and(|proof| proof != Proof::Proved),
         deadline_in_s: deadline.map(until),
+        is_gasless: open.is_some_and(|w| w.seq.is_intent()),
+        is_ended: item.chain.as_ref().is_some_and(|chain| chain.outcome.is_some()),
         obstacle: open.and_then(|w| w.obstacle).filter(|o| *o != Obstacle::PayoutsPaused),
     }
 }

@@ -8,6 +8,7 @@ use crate::{
 use rustix::fs::{Access, access, statvfs};
 use std::{
     fs, io,
+    os::unix::fs::DirBuilderExt,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -80,6 +81,10 @@ fn holder_in(locks: &str, device: u64, inode: u64) -> Option<u32> {
 
 fn content(folder: &Path) -> Content {
     let copy = std::env::temp_dir().join(format!("sovrd-doctor-{}", std::process::id()));
+    // Nobody else's folder, and nobody else's to read: it holds transactions and signed texts.
+    if let Err(error) = fs::DirBuilder::new().mode(0o700).create(&copy) {
+        return Content::Unread(format!("{}: {error}", copy.display()));
+    }
     let content = match copied(folder, &copy) {
         Ok(()) => read(&copy),
         Err(error) => Content::Unread(error.to_string()),
@@ -88,12 +93,11 @@ fn content(folder: &Path) -> Content {
     content
 }
 
-/// The files of a folder and of those in it, as long as they are small.
+/// The files of a folder and of those in it, as long as they are small, into a folder that is there.
 fn copied(from: &Path, to: &Path) -> io::Result<()> {
     let mut bytes = 0;
     let mut folders = vec![(from.to_owned(), to.to_owned())];
     while let Some((from, to)) = folders.pop() {
-        fs::create_dir_all(&to)?;
         for entry in fs::read_dir(&from)? {
             let entry = entry?;
             let (source, copy) = (entry.path(), to.join(entry.file_name()));
@@ -103,6 +107,7 @@ fn copied(from: &Path, to: &Path) -> io::Result<()> {
                 return Err(io::Error::other("it is too large to be copied"));
             }
             if metadata.is_dir() {
+                fs::create_dir(&copy)?;
                 folders.push((source, copy));
             } else if metadata.is_file() {
                 fs::copy(&source, &copy)?;

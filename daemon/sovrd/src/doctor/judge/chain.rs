@@ -64,7 +64,8 @@ fn endpoint(config: &Config, facts: &Facts, one: &EndpointFacts, best: u64) -> V
             "correct chain.chain_id, or give a node of that chain",
         )];
     }
-    let first = facts.endpoints.iter().find_map(|e| e.identity.as_ref().ok());
+    let mut known = facts.endpoints.iter().filter_map(|e| e.identity.as_ref().ok());
+    let first = known.find(|identity| identity.chain_id == wanted);
     if first.is_some_and(|first| first.genesis != identity.genesis) {
         return vec![Check::wrong(
             "node.other_genesis",
